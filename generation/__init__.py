@@ -1,0 +1,1 @@
+"""What a policy can do: chat rendering, the engines, sampling with log-probabilities."""

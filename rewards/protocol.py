@@ -1,0 +1,51 @@
+"""What every reward model offers, whatever its architecture: score a prompt's responses as a group."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol, runtime_checkable
+
+from prompts import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A prompt (messages ending with a user turn) and the responses to it that are to be scored together."""
+
+    messages: list[Message]
+    responses: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """The reward of one response.
+
+    `score` is a finite float; `objectives` are the raw rewards in the checkpoint's order and `weights` the gating output
+    (both empty for models that have none). A response that can't be scored has `error` set to the reason, a short
+    stable word such as "too_long", and a score of NaN.
+    """
+
+    score: float
+    objectives: tuple[float, ...] = ()
+    weights: tuple[float, ...] = ()
+    error: str = ""
+
+
+@runtime_checkable
+class RewardModel(Protocol):
+    """A loaded reward model.
+
+    `id` is a content hash of the weights, tokenizer, template and every setting that moves a score (dtype, compat).
+    `comparable_across_prompts` is False for pairwise models, whose scores rank the responses of one prompt only.
+    """
+
+    id: str
+    name: str
+    kind: Literal["scalar", "multi", "pairwise", "judge"]
+    comparable_across_prompts: bool
+    objective_names: tuple[str, ...]
+
+    def score(self, groups: Sequence[Group]) -> list[list[Score]]:
+        """Score every response of every group; the result has the shape of the input, in the same order."""
+        ...
