@@ -1,0 +1,88 @@
+"""When two texts count as the same: the key for duplicates, and the measure for near-copies."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+
+from prompts.ids import ID_BYTES
+from prompts.record import Message
+
+KEPT_SHARE = (19, 20)  # of the words of the original, in order: 95%, as a fraction to stay exact
+NEW_WORDS = 2
+NEW_SHARE = 0.2  # of the original's length: in a prompt of three words one more word is a change
+
+_OPENING = " \"'`“”‘’«»„‚「『¿¡"
+_CLOSING = " \"'`“”‘’«»」』.,;:!?…。、"
+# NFKC would make 2⁵ into 25.
+_SUPERSCRIPTS = str.maketrans({sign: f"^{digit}" for digit, sign in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")})
+_WORD = re.compile(
+    r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]"  # a character of Chinese or Japanese, written without spaces
+    r"|[^\W_\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+(?:\+\+|#)?"  # a word or number; C++ and C#
+    r"|(?<=[\w)\]] )[-+*/=<>^%×÷](?= [\w(])|(?<=\w)[+*/=<>^%×÷](?=\w)"  # an operator between two operands
+)
+
+
+def duplicate_key(text: str) -> str:
+    """`text` without what makes no difference to a reader: case, Unicode form (NFKC), spacing, and the quotes and sentence
+    punctuation at its ends. Two texts with the same key are duplicates. Operators, C++ against C and 2⁵ against 25 stay apart.
+    """
+    folded = unicodedata.normalize("NFKC", text.translate(_SUPERSCRIPTS)).casefold()
+    spaced = " ".join(folded.split())
+    return spaced.lstrip(_OPENING).rstrip(_CLOSING) or spaced
+
+
+def conversation_key(messages: Sequence[Message]) -> bytes:
+    """12 bytes that are equal for two conversations whose turns have the same roles and duplicate keys.
+
+    Earlier turns count: "make it shorter" after two different stories is two prompts. Small, so that a set of millions fits.
+    """
+    turns = "\x1e".join(f"{turn['role']}\x1f{duplicate_key(turn['content'])}" for turn in messages)
+    return hashlib.blake2b(turns.encode("utf-8", "surrogatepass"), digest_size=ID_BYTES).digest()
+
+
+def words(text: str) -> list[str]:
+    """The words and numbers of `text` in order, case folded, with operators between operands but no other punctuation."""
+    return _WORD.findall(text.casefold())
+
+
+def nearly_same(original: Sequence[str], other: Sequence[str]) -> bool:
+    """Whether `other` (words) is `original` but for a touch: at least 95% of the original's words stand in it in the same order,
+    and at most 2 of its own words are new, and these at most a fifth of the original's number.
+
+    Exact (longest common subsequence), yet quick on long texts: only near-copies get past the comparison of word counts.
+    """
+    n, m = len(original), len(other)
+    kept = -(-n * KEPT_SHARE[0] // KEPT_SHARE[1])  # rounded up
+    new = min(NEW_WORDS, int(n * NEW_SHARE))
+    if not kept <= m <= n + new:
+        return False
+    shared = sum((Counter(original) & Counter(other)).values())
+    if shared < kept or m - shared > new:
+        return False
+    edits = _edits(original, other, limit=(n - kept) + new)
+    if edits is None:
+        return False
+    common = (n + m - edits) // 2
+    return common >= kept and m - common <= new
+
+
+def _edits(a: Sequence[str], b: Sequence[str], limit: int) -> int | None:
+    """The least number of words to delete from `a` and insert from `b` to make them equal, or None if above `limit`.
+
+    Myers' greedy algorithm (1986): the furthest reach on each diagonal after 0, 1, 2 ... edits; O((n + m) * limit) time.
+    """
+    reach = {1: 0}
+    for edits in range(limit + 1):
+        for k in range(-edits, edits + 1, 2):
+            down = k == -edits or (k != edits and reach[k - 1] < reach[k + 1])
+            x = reach[k + 1] if down else reach[k - 1] + 1
+            while x < len(a) and x - k < len(b) and a[x] == b[x - k]:
+                x += 1
+            reach[k] = x
+            if x >= len(a) and x - k >= len(b):
+                return edits
+    return None
