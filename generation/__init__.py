@@ -1,1 +1,16 @@
-"""What a policy can do: chat rendering, the engines, sampling with log-probabilities."""
+"""What a policy can do: chat rendering, the engines, completions with their log-probabilities."""
+
+from generation.chat import Chat, TemplateRefused, load_chat
+from generation.engine import Completion, Engine, EngineDied, Request, RequestRefused, seed_from
+
+__all__ = [
+    "Chat",
+    "Completion",
+    "Engine",
+    "EngineDied",
+    "Request",
+    "RequestRefused",
+    "TemplateRefused",
+    "load_chat",
+    "seed_from",
+]

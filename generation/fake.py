@@ -1,0 +1,83 @@
+"""A deterministic policy without a model: for tests, benchmarks and a dry run of a recipe (`policy.model = "fake"`)."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Sequence
+from typing import Any
+
+from generation.engine import Completion, EngineDied, FinishReason, Request, RequestRefused
+from prompts import Message
+
+_WORDS = (
+    "river stone cloud green seven table write list short story compare explain count sort rhyme letter number reason "
+    "answer because gently quick lantern market winter apple bridge teacher ocean planet window garden copper silent"
+).split()
+
+
+class FakeChat:
+    """One token per UTF-8 byte; role names are tokens above 255."""
+
+    ROLES = {"system": 256, "user": 257, "assistant": 258}
+
+    def render(self, messages: Sequence[Message]) -> list[int]:
+        ids: list[int] = []
+        for message in messages:
+            ids.append(self.ROLES[message["role"]])
+            ids.extend(message["content"].encode("utf-8", "surrogatepass"))
+        return [*ids, self.ROLES["assistant"]]
+
+
+class FakeEngine:
+    """Completions drawn from a word list by (seed + i): the same request gets the same completions, always.
+
+    A completion is as long as the last line of what it is asked, give or take, so that rewrites pass the length
+    filter as often as not. `dies_at` are the ordinal numbers of the requests (1-based) at which the engine dies once,
+    `delay` seconds pass before each answer.
+    """
+
+    def __init__(self, context_length: int = 65_536, delay: float = 0.0, dies_at: Sequence[int] = ()) -> None:
+        self.context_length = context_length
+        self.description: dict[str, Any] = {
+            "engine": "fake",
+            "version": "1",
+            "logprobs_mode": "raw_logprobs",
+            "dtype": "float64",
+            "context_length": context_length,
+            "seeds": "per request",
+        }
+        self._delay = delay
+        self._dies_at = set(dies_at)
+        self._alive = False
+        self.requests = 0
+
+    async def start(self) -> None:
+        self._alive = True
+
+    async def close(self) -> None:
+        self._alive = False
+
+    async def complete(self, request: Request) -> list[Completion]:
+        if not self._alive:
+            raise EngineDied("the fake engine is not started")
+        if len(request.prompt_token_ids) >= self.context_length:
+            raise RequestRefused(f"{len(request.prompt_token_ids)} tokens in a context of {self.context_length}")
+        self.requests += 1
+        if self.requests in self._dies_at:
+            self._alive = False
+            raise EngineDied(f"the fake engine died at request {self.requests}, as told")
+        await asyncio.sleep(self._delay)
+        return [self._sample(request, i) for i in range(request.n)]
+
+    def _sample(self, request: Request, i: int) -> Completion:
+        ids = request.prompt_token_ids
+        rng = random.Random(f"{request.seed + i} {len(ids)}")
+        last_line = (ids[:-1][::-1] + [10]).index(10)
+        n_words = max(3, min(round(last_line / 6 * rng.uniform(0.8, 1.6)), request.max_tokens))
+        words = rng.choices(_WORDS, k=n_words)
+        finish: FinishReason = "length" if rng.random() < 0.03 else "stop"
+        n_tokens = n_words + (finish == "stop")
+        token_ids = tuple(rng.choices(range(97, 123), k=n_tokens))
+        text = " ".join(words).capitalize() + ("." if finish == "stop" else "")
+        return Completion(text, token_ids, -rng.uniform(0.5, 2.5) * n_tokens, finish)

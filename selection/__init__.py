@@ -1,0 +1,7 @@
+"""Data-quality metrics, the guard against degenerate pairs, top k. numpy in, numpy out."""
+
+from selection.guard import near_identical
+from selection.metrics import METRICS, Scale, scale_of, score_pairs
+from selection.top_k import count_of, top_k
+
+__all__ = ["METRICS", "Scale", "count_of", "near_identical", "scale_of", "score_pairs", "top_k"]

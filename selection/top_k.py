@@ -1,0 +1,29 @@
+"""The k best of a ranked set."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from prompts.errors import UserError
+
+
+def count_of(k: int | str, n: int) -> int:
+    """How many pairs `k` (a number, or a percentage such as "20%") means out of `n`. A percentage rounds up.
+
+    Raises `UserError` for a number larger than the set: silently training on fewer would spoil a comparison.
+    """
+    if isinstance(k, str):
+        share = float(k.removesuffix("%"))
+        return math.ceil(n * share / 100 - 1e-9)
+    if k > n:
+        raise UserError(f"k is {k} but the set to select from has {n} pairs. Lower K, give a percentage (K=20%), or add prompts.")
+    return k
+
+
+def top_k(scores: np.ndarray, pair_ids: Sequence[str], k: int | str) -> np.ndarray:
+    """Indices of the k largest `scores`, best first. The order is (-score, pair id): ties never depend on the input's order."""
+    order = np.lexsort((np.asarray(pair_ids, dtype=np.str_), -scores))
+    return order[: count_of(k, len(scores))]
