@@ -1,0 +1,40 @@
+# A comment behind a target is its line in `make help`.
+ITER ?= 1
+DEVICE ?= $(shell nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu)
+
+# The stamp's name holds everything that the environment was made from: where it exists, there is nothing to install.
+INPUTS := locks/$(DEVICE).lock locks/environment.sh pyproject.toml
+STAMP := .venv/installed-$(DEVICE)-$(shell (pwd -P; cat $(INPUTS)) | cksum | cut -d ' ' -f 1)
+
+# $(call option,--name,VALUE) is the option with its value where there is one.
+option = $(if $(2),$(1) '$(2)')
+
+.PHONY: help setup evolve test check lock
+
+help: ## list the targets
+	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1|\2/p' Makefile | awk -F '|' '{printf "%-14s %s\n", $$1, $$2}'
+
+setup: $(STAMP) ## create .venv and install the locked dependencies (the targets below do it by themselves)
+
+evolve: $(STAMP) ## run iteration ITER (default 1); METRIC ALGO ALPHA K RECIPE RUN POLICY change it, as in METRIC=eva
+	.venv/bin/evolve run --iter '$(ITER)' $(call option,--recipe,$(RECIPE)) $(call option,--run,$(RUN)) \
+		$(call option,--policy,$(POLICY)) $(call option,--algorithm,$(ALGO)) $(call option,--metric,$(METRIC)) \
+		$(call option,--alpha,$(ALPHA)) $(call option,--k,$(K))
+
+test: $(STAMP) ## run the tests
+	.venv/bin/python -m pytest
+
+check: $(STAMP) ## lint, formatting, types, import contracts and tests
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+	.venv/bin/python -m pytest
+
+lock: ## write locks/*.lock anew from pyproject.toml (pins stay where they can; delete a lock to move to the newest)
+	locks/environment.sh compile
+
+$(STAMP):
+	@rm -f .venv/installed-*
+	@locks/environment.sh install $(DEVICE)
+	@touch $@

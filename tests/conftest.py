@@ -1,0 +1,46 @@
+"""The environment in which every test runs, set before anything loads torch or vLLM, and the real data beside the checkout."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ENVIRONMENT = {
+    "HF_HUB_OFFLINE": "1",  # nothing in a test is downloaded
+    "VLLM_NO_USAGE_STATS": "1",
+    "DO_NOT_TRACK": "1",
+    "VLLM_LOGGING_LEVEL": "WARNING",
+    "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # one child process of the engine fewer
+    "TORCH_COMPILE_DISABLE": "1",  # else the first log-probabilities wait for a C++ compiler
+    "OMP_WAIT_POLICY": "passive",  # a busy machine must not slow the tests out of proportion
+    "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+    "TOKENIZERS_PARALLELISM": "false",
+}
+for name, value in ENVIRONMENT.items():
+    os.environ.setdefault(name, value)
+
+
+def _present(path: Path) -> Path:
+    if not path.exists():
+        pytest.skip(f"real data is absent: {path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real data and models beside the checkout; tests that need it are skipped where it is absent."""
+    return _present(Path(__file__).parents[1].parent / "shared")
+
+
+@pytest.fixture(scope="session")
+def shared_data(shared: Path) -> Path:
+    """1,000 rows of UltraFeedback-binarized as JSON lines (prompt, chosen, rejected, scores)."""
+    return _present(shared / "data" / "ultrafeedback-1000.jsonl")
+
+
+@pytest.fixture(scope="session")
+def stories_policy(shared: Path) -> Path:
+    """A real trained Llama of 260,000 parameters that vLLM loads on a CPU. It tells stories and follows no instruction."""
+    return _present(shared / "models" / "stories260k")
