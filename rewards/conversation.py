@@ -1,0 +1,183 @@
+"""From messages to token ids under a checkpoint's own chat template, with user text kept as text.
+
+Special strings in user text. Chat templates paste user text between control tokens, and tokenizers turn any `<|eot_id|>`,
+`[PAD]` or header typed by a user into the control token itself: a response could then end the turn, move the position at which
+the reward is read, or choose its own gate. By default text is text: control tokens come from the template alone, and whatever
+looks like one inside a message is tokenized as ordinary characters. For every text without such strings the ids are exactly
+those of the checkpoint's `apply_chat_template`. `compat=True` gives those ids for every text, as the released code would.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from prompts import Message
+from prompts.errors import UserError
+from rewards.checkpoint import read_json
+
+SENTINELS = 0xF0000  # supplementary private use area A: no template or `strip` touches these characters
+
+
+class TemplateRefused(Exception):
+    """The chat template raised for this conversation, for instance because it knows no system role."""
+
+
+class ChatTokenizer:
+    """The tokenizer and template of a checkpoint. `specials` are the strings that its tokenizer turns into control tokens."""
+
+    def __init__(self, folder: Path, *, compat: bool = False) -> None:
+        self.folder, self.compat = folder, compat
+        self.tokenizer = _load_tokenizer(folder)
+        self._rust = self.tokenizer.backend_tokenizer
+        self._rust.no_padding()
+        self._rust.no_truncation()
+        added = self.tokenizer.added_tokens_decoder.values()
+        self.specials = {str(token.content): token for token in added if token.special}
+        longest_first = sorted(self.specials, key=len, reverse=True)
+        self._special = re.compile("|".join(map(re.escape, longest_first)) if longest_first else r"(?!)")
+        self._pieces_exact: bool | None = None
+        self.bos: int | None = self.tokenizer.bos_token_id
+
+    def render(self, messages: Sequence[Message], *, generation_prompt: bool = False) -> str:
+        """The template's text. Raises TemplateRefused if the template does."""
+        from jinja2.exceptions import TemplateError
+
+        try:
+            text = self.tokenizer.apply_chat_template(
+                list(messages), tokenize=False, add_generation_prompt=generation_prompt
+            )
+        except (TemplateError, TypeError, KeyError, IndexError) as error:
+            raise TemplateRefused(str(error)) from error
+        return str(text)
+
+    def encode(
+        self, conversations: Sequence[Sequence[Message]], *, generation_prompt: bool = False
+    ) -> list[list[int] | str]:
+        """Token ids of each conversation, or the reason why there are none: "template_refused", "special_strings".
+
+        The latter only where a tokenizer can't encode a text piece by piece (see `_encode_pieces`) and the text holds
+        special strings.
+        """
+        results: list[list[int] | str] = []
+        plain: list[tuple[int, str]] = []
+        for i, messages in enumerate(conversations):
+            results.append("template_refused")
+            try:
+                if self.compat or not any(self._special.search(message["content"]) for message in messages):
+                    plain.append((i, self.render(messages, generation_prompt=generation_prompt)))
+                else:
+                    results[i] = self._encode_guarded(messages, generation_prompt)
+            except TemplateRefused:
+                continue
+        for (i, _), ids in zip(plain, self._encode_texts([text for _, text in plain]), strict=True):
+            results[i] = self._one_bos(ids)
+        return results
+
+    def text_ids(self, text: str, *, special: bool = False) -> list[int]:
+        """Ids of a bare text without BOS or EOS; control tokens are recognized only if `special`."""
+        return self._encode_texts([text], special=special)[0]
+
+    def _encode_texts(self, texts: list[str], *, special: bool = True) -> list[list[int]]:
+        self._rust.encode_special_tokens = not special  # the library's name for "encode them as ordinary text"
+        return [encoding.ids for encoding in self._rust.encode_batch_fast(texts, add_special_tokens=False)]
+
+    def _one_bos(self, ids: list[int]) -> list[int]:
+        doubled = self.bos is not None and not self.compat and ids[:2] == [self.bos, self.bos]
+        return ids[1:] if doubled else ids
+
+    def _encode_guarded(self, messages: Sequence[Message], generation_prompt: bool) -> list[int] | str:
+        """Hide the special strings of the contents behind private characters, render, then encode between control tokens."""
+        if not self._encode_pieces_is_exact():
+            return "special_strings"
+        used = {ord(c) for message in messages for c in message["content"] if ord(c) >= SENTINELS}
+        free = (code for code in range(SENTINELS, 0x110000) if code not in used)
+        hidden = {text: chr(next(free)) for text in self.specials}
+        safe: list[Message] = [
+            {"role": m["role"], "content": self._special.sub(lambda match: hidden[match[0]], m["content"])}
+            for m in messages
+        ]
+        shown = {ord(sentinel): text for text, sentinel in hidden.items()}
+        return self._one_bos(self._encode_pieces(self.render(safe, generation_prompt=generation_prompt), shown))
+
+    def _encode_pieces(self, rendered: str, shown: dict[int, str]) -> list[int]:
+        """Encode the control tokens of `rendered` as such and the text between them as text, after `shown` is put back.
+
+        This is how tokenizers treat a text themselves (cut at the special tokens, then each piece apart), save for those
+        that mark the start of the whole text.
+        """
+        ids: list[int] = []
+        cuts = [*self._special.finditer(rendered)]
+        starts = [0, *(cut.end() for cut in cuts)]
+        ends = [*(cut.start() for cut in cuts), len(rendered)]
+        for k, (start, end) in enumerate(zip(starts, ends, strict=True)):
+            piece = rendered[start:end]
+            if k and self.specials[cuts[k - 1][0]].rstrip:
+                piece = piece.lstrip()
+            if k < len(cuts) and self.specials[cuts[k][0]].lstrip:
+                piece = piece.rstrip()
+            if piece:
+                ids += self._encode_texts([piece.translate(shown)], special=False)[0]
+            if k < len(cuts):
+                ids.append(self.tokenizer.convert_tokens_to_ids(cuts[k][0]))
+        return ids
+
+    def _encode_pieces_is_exact(self) -> bool:
+        """Whether encoding piece by piece gives the tokenizer's own ids on a sample of this template."""
+        if self._pieces_exact is None:
+            sample: list[Message] = [
+                {"role": "user", "content": "Why? Two lines,\n\n of  text: 42"},
+                {"role": "assistant", "content": "Because \u00e9t\u00e9 \u4e2d.\n"},
+            ]
+            try:
+                text = self.render(sample)
+            except TemplateRefused:
+                return False
+            self._pieces_exact = self._encode_pieces(text, {}) == self._encode_texts([text])[0]
+        return self._pieces_exact
+
+
+@dataclass(frozen=True, slots=True)
+class PromptContext:
+    """How much room a prompt leaves for a response under a reward model, known without its weights.
+
+    `limit` is the most tokens of prompt, template and response together that the model scores (None: no known limit).
+    """
+
+    limit: int | None
+    _tokenizer: Any
+
+    def count(self, messages: Sequence[Message]) -> int:
+        """Tokens of the prompt under the model's template, up to where a response begins. Raises TemplateRefused."""
+        ids = self._tokenizer.encode([messages], generation_prompt=True)[0]
+        if isinstance(ids, str):
+            raise TemplateRefused(ids)
+        return len(ids)
+
+    def room(self, messages: Sequence[Message]) -> int | None:
+        """Tokens left for a response and the token that ends its turn; None without a limit, 0 or less if there is no room."""
+        return None if self.limit is None else self.limit - self.count(messages) - 1
+
+
+def _load_tokenizer(folder: Path) -> Any:
+    """The folder's fast tokenizer, with the padding token that only special_tokens_map.json may declare."""
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{folder}: the tokenizer can't be read ({str(error).strip()[:300]}). tokenizer.json is expected."
+        ) from error
+    if not getattr(tokenizer, "is_fast", False):
+        raise UserError(
+            f"{folder}: there is no fast tokenizer (tokenizer.json). Convert it with transformers and save it there."
+        )
+    declared = read_json(folder, "special_tokens_map.json").get("pad_token")
+    pad = declared.get("content") if isinstance(declared, dict) else declared
+    if pad and tokenizer.pad_token is None:
+        tokenizer.add_special_tokens({"pad_token": pad})
+    return tokenizer

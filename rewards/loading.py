@@ -1,0 +1,76 @@
+"""Which reward model a name stands for. Adding one is a file beside this and a line in `_class`."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from prompts.errors import UserError
+from rewards.checkpoint import read_json, resolve
+from rewards.protocol import RewardModel
+
+if TYPE_CHECKING:
+    from rewards.conversation import PromptContext
+
+
+def load(
+    model: str,
+    *,
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto",
+    device: str = "auto",
+    batch_tokens: int = 16384,
+    compat: bool = False,
+) -> RewardModel:
+    """Load the reward model in folder or of Hub name `model`.
+
+    `dtype` is the backbone's precision: "auto" is bfloat16 on a GPU and float32 elsewhere. `device` "auto" is the GPU if there
+    is one. `batch_tokens` bounds the tokens of one forward. `compat` reproduces the quirks of the released code with special
+    strings in texts (see rewards.conversation). Raises UserError for anything but a complete, known checkpoint.
+    """
+    folder = resolve(model)
+    module, name = _class(folder)
+    import torch
+
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if dtype == "auto":
+        dtype = "bfloat16" if device.startswith("cuda") else "float32"
+    if dtype not in ("float32", "bfloat16"):
+        raise UserError(f"reward dtype {dtype!r}: expected 'auto', 'float32' or 'bfloat16'.")
+    if batch_tokens < 1:
+        raise UserError(f"reward batch_tokens = {batch_tokens}: expected a positive number of tokens, such as 16384.")
+    build: Any = getattr(importlib.import_module(module), name)
+    loaded: RewardModel = build(
+        folder,
+        name=model,
+        dtype=getattr(torch, dtype),
+        device=torch.device(device),
+        batch_tokens=batch_tokens,
+        compat=compat,
+    )
+    return loaded
+
+
+def context(model: str) -> PromptContext:
+    """Limit and prompt lengths of a reward model, from its configuration and tokenizer alone (no weights are read)."""
+    from rewards.conversation import ChatTokenizer, PromptContext
+
+    folder = resolve(model, weights=False)
+    limit = read_json(folder, "config.json", required=True).get("max_position_embeddings")
+    return PromptContext(limit, ChatTokenizer(folder))
+
+
+def _class(folder: Path) -> tuple[str, str]:
+    """Module and class for the architecture that config.json names."""
+    config = read_json(folder, "config.json", required=True)
+    architectures = config.get("architectures") or []
+    for architecture in architectures:
+        if architecture == "LlamaForRewardModelWithGating":
+            return "rewards.armorm", "ArmoRM"
+        if architecture.endswith("ForSequenceClassification"):
+            return "rewards.scalar", "ScalarClassifier"
+    raise UserError(
+        f"{folder}/config.json: architectures {architectures}, none of which is a known reward model "
+        "(ArmoRM's LlamaForRewardModelWithGating, any *ForSequenceClassification with one label, PairRM)."
+    )

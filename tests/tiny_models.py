@@ -1,0 +1,200 @@
+"""Tiny random checkpoints in the layouts of the released reward models, the same for the same seed.
+
+`armorm(folder)` and its siblings write config.json, safetensors and a tokenizer, and return the folder.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+
+LLAMA3_TEMPLATE = (
+    "{% for turn in messages %}{{ (bos_token if loop.first else '') + '<|start_header_id|>' + turn['role'] + '<|end_header_id|>\\n\\n'"
+    " + turn['content'] | trim + '<|eot_id|>' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|start_header_id|>assistant<|end_header_id|>\\n\\n' }}{% endif %}"
+)
+SPECIALS = ["<|begin_of_text|>", "<|end_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"]
+PAD = "[PAD]"
+SPLIT = (  # words, numbers of up to three digits, punctuation, line ends, blanks
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+CORPUS = [
+    "assistant",
+    "user",
+    "system",
+    "the quick brown fox jumps over the lazy dog",
+    "\n\n",
+    "What are some words for a fine day?",
+] * 4
+
+
+def bpe_tokenizer(specials: list[str]) -> Tokenizer:
+    """A byte-level BPE tokenizer with Llama 3's way of cutting text; "\\n\\n" and the role names are single tokens."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(SPLIT), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    tokenizer.train_from_iterator(
+        CORPUS, trainers.BpeTrainer(vocab_size=400, initial_alphabet=alphabet, show_progress=False)
+    )
+    tokenizer.add_special_tokens(specials)
+    return tokenizer
+
+
+def write_tokenizer(folder: Path, *, template: str = LLAMA3_TEMPLATE, pad_in: str = "tokenizer_config") -> Tokenizer:
+    """Save a Llama 3 shaped tokenizer; `pad_in` names the file that declares [PAD]: tokenizer_config or special_tokens_map."""
+    tokenizer = bpe_tokenizer([*SPECIALS, PAD])
+    tokenizer.save(str(folder / "tokenizer.json"))
+    config: dict[str, Any] = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "bos_token": SPECIALS[0],
+        "eos_token": SPECIALS[1],
+        "clean_up_tokenization_spaces": True,
+        "model_max_length": 10**30,
+        "chat_template": template,
+    }
+    special_map = {"bos_token": SPECIALS[0], "eos_token": SPECIALS[1]}
+    (config if pad_in == "tokenizer_config" else special_map)["pad_token"] = PAD
+    if pad_in == "special_tokens_map":  # as in the release: transformers 5 then ignores special_tokens_map.json
+        ids = {str(tokenizer.token_to_id(text)): text for text in [*SPECIALS, PAD]}
+        flags = {"lstrip": False, "normalized": False, "rstrip": False, "single_word": False, "special": True}
+        config["added_tokens_decoder"] = {i: {"content": text, **flags} for i, text in ids.items()}
+    (folder / "tokenizer_config.json").write_text(json.dumps(config))
+    (folder / "special_tokens_map.json").write_text(json.dumps(special_map))
+    return tokenizer
+
+
+def _normal(generator: torch.Generator, *shape: int, scale: float | None = None) -> torch.Tensor:
+    return torch.randn(*shape, generator=generator) * (shape[-1] ** -0.5 if scale is None else scale)
+
+
+def llama_weights(
+    generator: torch.Generator, vocab: int, hidden: int, layers: int, heads: int, kv_heads: int
+) -> dict[str, torch.Tensor]:
+    head = hidden // heads
+    shapes = {
+        "self_attn.q_proj": (hidden, hidden),
+        "self_attn.k_proj": (kv_heads * head, hidden),
+        "self_attn.v_proj": (kv_heads * head, hidden),
+        "self_attn.o_proj": (hidden, hidden),
+        "mlp.gate_proj": (3 * hidden, hidden),
+        "mlp.up_proj": (3 * hidden, hidden),
+        "mlp.down_proj": (hidden, 3 * hidden),
+    }
+    weights = {
+        "model.embed_tokens.weight": _normal(generator, vocab, hidden, scale=1.0),
+        "model.norm.weight": torch.ones(hidden),
+    }
+    for i in range(layers):
+        for name, shape in shapes.items():
+            weights[f"model.layers.{i}.{name}.weight"] = _normal(generator, *shape)
+        for name in ("input_layernorm", "post_attention_layernorm"):
+            weights[f"model.layers.{i}.{name}.weight"] = 1 + _normal(generator, hidden, scale=0.1)
+    return weights
+
+
+def llama_config(vocab: int, hidden: int, layers: int, heads: int, kv_heads: int, limit: int) -> dict[str, Any]:
+    return {
+        "attention_bias": False,
+        "attention_dropout": 0.0,
+        "hidden_act": "silu",
+        "hidden_size": hidden,
+        "initializer_range": 0.02,
+        "intermediate_size": 3 * hidden,
+        "max_position_embeddings": limit,
+        "model_type": "llama",
+        "num_attention_heads": heads,
+        "num_hidden_layers": layers,
+        "num_key_value_heads": kv_heads,
+        "pretraining_tp": 1,
+        "rms_norm_eps": 1e-05,
+        "rope_scaling": None,
+        "rope_theta": 500000.0,
+        "tie_word_embeddings": False,
+        "torch_dtype": "float32",
+        "use_cache": False,
+        "vocab_size": vocab,
+    }
+
+
+def armorm_heads(
+    generator: torch.Generator, hidden: int, n_objectives: int, gate_hidden: int, gate_layers: int
+) -> dict[str, torch.Tensor]:
+    transform = torch.eye(n_objectives)
+    if n_objectives > 4:
+        transform[4] -= torch.rand(n_objectives, generator=generator)
+        transform[4, 4] = 0
+    sizes = [hidden, *[gate_hidden] * gate_layers, n_objectives]
+    weights = {
+        "regression_layer.weight": _normal(generator, n_objectives, hidden),
+        "reward_transform_matrix": transform,
+        "gating.logit_scale": torch.tensor([1.5]),
+    }
+    for i, (a, b) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+        weights[f"gating.layers.{i}.weight"] = 2 * _normal(generator, b, a)
+        weights[f"gating.layers.{i}.bias"] = _normal(generator, b, scale=0.1)
+    return weights
+
+
+def armorm(
+    folder: Path,
+    *,
+    seed: int = 0,
+    hidden: int = 64,
+    layers: int = 2,
+    heads: int = 4,
+    kv_heads: int = 2,
+    n_objectives: int = 19,
+    limit: int = 8192,
+    shards: int = 1,
+    pad_in: str = "special_tokens_map",
+    template: str = LLAMA3_TEMPLATE,
+) -> Path:
+    """A tiny ArmoRM with the config keys, tensor names and dtypes (backbone bfloat16, heads float32) of the release."""
+    folder.mkdir(parents=True, exist_ok=True)
+    generator = torch.Generator().manual_seed(seed)
+    tokenizer = write_tokenizer(folder, template=template, pad_in=pad_in)
+    vocab = tokenizer.get_vocab_size()
+    config = llama_config(vocab, hidden, layers, heads, kv_heads, limit) | {
+        "architectures": ["LlamaForRewardModelWithGating"],
+        "auto_map": {"AutoModelForSequenceClassification": "modeling_custom.LlamaForRewardModelWithGating"},
+        "bos_token_id": tokenizer.token_to_id(SPECIALS[0]),
+        "eos_token_id": tokenizer.token_to_id(SPECIALS[1]),
+        "pad_token_id": tokenizer.token_to_id(PAD),
+        "id2label": {"0": "LABEL_0"},
+        "label2id": {"LABEL_0": 0},
+        "num_objectives": n_objectives,
+        "gating_temperature": 10,
+        "gating_hidden_dim": 32,
+        "gating_n_hidden": 3,
+    }
+    (folder / "config.json").write_text(json.dumps(config))
+    backbone = llama_weights(generator, vocab, hidden, layers, heads, kv_heads)
+    weights = {name: tensor.bfloat16() for name, tensor in backbone.items()}
+    weights |= armorm_heads(generator, hidden, n_objectives, 32, 3)
+    save_sharded(folder, weights, shards)
+    return folder
+
+
+def save_sharded(folder: Path, weights: dict[str, torch.Tensor], shards: int) -> None:
+    """Save in one file, or in `shards` files with an index, as transformers names them."""
+    if shards == 1:
+        save_file(weights, str(folder / "model.safetensors"), metadata={"format": "pt"})
+        return
+    where: dict[str, str] = {}
+    for i in range(shards):
+        file = f"model-{i + 1:05}-of-{shards:05}.safetensors"
+        part = dict(list(weights.items())[i::shards])
+        save_file(part, str(folder / file), metadata={"format": "pt"})
+        where |= dict.fromkeys(part, file)
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": where}))
