@@ -1,22 +1,23 @@
 """ArmoRM (Wang et al. 2024, arXiv 2406.12845) from its released checkpoint, without remote code.
 
-A Llama backbone gives hidden states H. The reward vector is a linear map of H at the last token of the response; the weights
-of its objectives come from a small gating network fed with H at the token that closes the prompt, the first of the header
-`<|eot_id|><|start_header_id|>assistant<|end_header_id|>` before the scored response. With M the matrix that takes verbosity
-out of the other objectives,
+A Llama backbone gives hidden states H. The reward vector is a linear map of H at the last token of the response; the
+weights of its objectives come from a small gating network fed with H at the token that closes the prompt, the first
+of the header `<|eot_id|><|start_header_id|>assistant<|end_header_id|>` before the scored response. With M the matrix
+that takes verbosity out of the other objectives,
 
     rewards r = H[last] W^T      gate w = scale * softmax(MLP(H[header]) / temperature)      score = sum_j w_j (r M)_j
 
 The backbone runs in the requested precision, the heads always in float32, from float32 weights as they are on disk.
 
-Where the header is. By default it is found by construction: it ends the prompt as the template renders it, and no text of a
-user can imitate it (see rewards.conversation). `compat=True` is the released class to the letter instead: special strings in
-texts are parsed, the reward is read before the first padding id, the gate at the last header anywhere in the row, be it inside
-the response, and a row without a header has the error "header_not_found".
+Where the header is. By default it is found by construction: it ends the prompt as the template renders it, and no
+text of a user can imitate it (see rewards.conversation). `compat=True` is the released class to the letter instead:
+special strings in texts are parsed, the reward is read before the first padding id, the gate at the last header
+anywhere in the row, be it inside the response, and a row without a header has the error "header_not_found".
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -121,13 +122,13 @@ class Heads(nn.Module):
         self.reward_transform_matrix = nn.Parameter(torch.empty(n_objectives, n_objectives))
         sizes = [hidden, *[gate_hidden] * gate_layers, n_objectives]
         self.gating = nn.Module()
-        self.gating.layers = nn.ModuleList(nn.Linear(a, b) for a, b in zip(sizes[:-1], sizes[1:], strict=True))
+        self.gating.layers = nn.ModuleList(nn.Linear(a, b) for a, b in itertools.pairwise(sizes))
         self.gating.logit_scale = nn.Parameter(torch.empty(1))
 
     def forward(
         self, gate_state: torch.Tensor, last_state: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Hidden states (rows, hidden) to rewards (rows, objectives), gate weights (rows, objectives) and scores (rows,)."""
+        """Two states (rows, hidden) to rewards and gate weights (rows, objectives) and scores (rows,)."""
         *hidden, output = self.gating.layers  # type: ignore[misc]
         for layer in hidden:
             gate_state = torch.relu(layer(gate_state))

@@ -28,7 +28,7 @@ IDENTITY = [
 
 
 def resolve(model: str, *, weights: bool = True) -> Path:
-    """The folder of `model`: a local folder as it is, a Hub name through the Hub's cache (without the weights if not asked for).
+    """The folder of `model`: a local folder as it is, a Hub name through the Hub's cache (without weights if not wanted).
 
     Raises UserError if there is neither.
     """
@@ -78,7 +78,8 @@ class Tensors:
         self.files = sorted(folder.glob("*.safetensors"))
         if not self.files:
             raise UserError(
-                f"{folder}: no *.safetensors file. Only safetensors are read (pickled .bin files can run code): convert the checkpoint."
+                f"{folder}: no *.safetensors file. Only safetensors are read (pickled .bin files can run code): "
+                "convert the checkpoint."
             )
         self._check_shards()
         self.where: dict[str, Path] = {}

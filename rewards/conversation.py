@@ -1,10 +1,11 @@
 """From messages to token ids under a checkpoint's own chat template, with user text kept as text.
 
-Special strings in user text. Chat templates paste user text between control tokens, and tokenizers turn any `<|eot_id|>`,
-`[PAD]` or header typed by a user into the control token itself: a response could then end the turn, move the position at which
-the reward is read, or choose its own gate. By default text is text: control tokens come from the template alone, and whatever
-looks like one inside a message is tokenized as ordinary characters. For every text without such strings the ids are exactly
-those of the checkpoint's `apply_chat_template`. `compat=True` gives those ids for every text, as the released code would.
+Special strings in user text. Chat templates paste user text between control tokens, and tokenizers turn any
+`<|eot_id|>`, `[PAD]` or header typed by a user into the control token itself: a response could then end the turn,
+move the position at which the reward is read, or choose its own gate. By default text is text: control tokens come
+from the template alone, and whatever looks like one inside a message is tokenized as ordinary characters. For every
+text without such strings the ids are exactly those of the checkpoint's `apply_chat_template`. `compat=True` gives
+those ids for every text, as the released code would.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ class TemplateRefused(Exception):
 
 
 class ChatTokenizer:
-    """The tokenizer and template of a checkpoint. `specials` are the strings that its tokenizer turns into control tokens."""
+    """Tokenizer and template of a checkpoint. `specials` are the strings that it turns into control tokens."""
 
     def __init__(self, folder: Path, *, compat: bool = False) -> None:
         self.folder, self.compat = folder, compat
@@ -90,7 +91,7 @@ class ChatTokenizer:
         return ids[1:] if doubled else ids
 
     def _encode_guarded(self, messages: Sequence[Message], generation_prompt: bool) -> list[int] | str:
-        """Hide the special strings of the contents behind private characters, render, then encode between control tokens."""
+        """Hide the contents' special strings behind private characters, render, encode between control tokens."""
         if not self._encode_pieces_is_exact():
             return "special_strings"
         used = {ord(c) for message in messages for c in message["content"] if ord(c) >= SENTINELS}
@@ -106,8 +107,8 @@ class ChatTokenizer:
     def _encode_pieces(self, rendered: str, shown: dict[int, str]) -> list[int]:
         """Encode the control tokens of `rendered` as such and the text between them as text, after `shown` is put back.
 
-        This is how tokenizers treat a text themselves (cut at the special tokens, then each piece apart), save for those
-        that mark the start of the whole text.
+        This is how tokenizers treat a text themselves (cut at the special tokens, then each piece apart), save for
+        those that mark the start of the whole text.
         """
         ids: list[int] = []
         cuts = [*self._special.finditer(rendered)]
@@ -158,7 +159,7 @@ class PromptContext:
         return len(ids)
 
     def room(self, messages: Sequence[Message]) -> int | None:
-        """Tokens left for a response and the token that ends its turn; None without a limit, 0 or less if there is no room."""
+        """Tokens left for a response, beside the one that ends its turn: None without a limit, below 1 if none."""
         return None if self.limit is None else self.limit - self.count(messages) - 1
 
 

@@ -24,9 +24,10 @@ def load(
 ) -> RewardModel:
     """Load the reward model in folder or of Hub name `model`.
 
-    `dtype` is the backbone's precision: "auto" is bfloat16 on a GPU and float32 elsewhere. `device` "auto" is the GPU if there
-    is one. `batch_tokens` bounds the tokens of one forward. `compat` reproduces the quirks of the released code with special
-    strings in texts (see rewards.conversation). Raises UserError for anything but a complete, known checkpoint.
+    `dtype` is the backbone's precision: "auto" is bfloat16 on a GPU and float32 elsewhere. `device` "auto" is the GPU
+    if there is one. `batch_tokens` bounds the tokens of one forward. `compat` reproduces the quirks of the released
+    code with special strings in texts (see rewards.conversation). Raises UserError for anything but a complete, known
+    checkpoint.
     """
     folder = resolve(model)
     module, name = _class(folder)

@@ -2,10 +2,11 @@
 
 Three layouts, equal up to rounding (each token sees exactly the tokens before it in its own row):
 
-- "padded": rows sorted by length, right-padded, one batch of at most `batch_tokens` tokens. Works for every architecture.
+- "padded": rows sorted by length, right-padded, one batch of at most `batch_tokens` tokens. Works for every
+  architecture.
 - "packed": rows laid end to end without padding; attention runs row by row.
-- "shared": packed, and the tokens that neighbouring rows of a group have in common from their start (the prompt) are computed
-  once: a response sees the prompt's keys and its own. With k responses of R tokens to a prompt of P this saves about
+- "shared": packed, and the tokens that neighbouring rows of a group have in common from their start (the prompt) are
+  computed once: a response sees the prompt's keys and its own. With k responses of R tokens to a prompt of P this saves about
   (k-1)P / (k(P+R)) of the work.
 """
 
@@ -30,7 +31,7 @@ ATTENTION = "rewards_packed"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Token ids of one conversation, the positions to read (in `ids`), and the group of rows with which a prefix is shared."""
+    """One conversation's token ids, the positions in them to read, and the group that shares a prefix with it."""
 
     ids: list[int]
     reads: tuple[int, ...]
@@ -59,7 +60,7 @@ def packed_attention(
     masks: Sequence[torch.Tensor | None],
     **_: object,
 ) -> tuple[torch.Tensor, None]:
-    """Attention of a packed row, segment by segment. Tensors are (1, heads, tokens, head size); returns (1, tokens, heads, head size)."""
+    """Attention of a packed row, segment by segment: (1, heads, tokens, size) in, (1, tokens, heads, size) out."""
     repeats = query.shape[1] // key.shape[1]
     if repeats > 1:
         key, value = key.repeat_interleave(repeats, 1), value.repeat_interleave(repeats, 1)
@@ -86,8 +87,8 @@ def attend_packed(config: Any) -> str:
 class Reader:
     """Runs `backbone` (a transformers base model without a head) over rows and reads its last hidden states.
 
-    `batch_tokens` bounds the tokens of one forward. When the device runs out of memory the batch is halved, and with it all
-    that are still to come.
+    `batch_tokens` bounds the tokens of one forward. When the device runs out of memory the batch is halved, and with
+    it all that are still to come.
     """
 
     def __init__(self, backbone: Any, *, batch_tokens: int, pad_id: int, layout: Layout = "shared") -> None:
@@ -100,7 +101,7 @@ class Reader:
 
     @torch.inference_mode()
     def read(self, rows: Sequence[Row]) -> list[torch.Tensor | None]:
-        """Hidden states (reads, hidden) of each row, float32 on the device; None for a row that does not fit the memory alone."""
+        """Float32 hidden states (reads, hidden) of each row; None for one that does not fit the memory even alone."""
         if self.layout == "padded":
             batches = token_budget_batches([len(row.ids) for row in rows], self.batch_tokens)
             forward = self._padded
@@ -157,7 +158,7 @@ class Reader:
 
 @dataclass(frozen=True, slots=True)
 class Pack:
-    """Rows laid end to end: ids and positions of every token, who sees whom, and where each row's reads have come to lie."""
+    """Rows laid end to end: ids and positions of every token, who sees whom, and where each row's reads now lie."""
 
     ids: list[int]
     positions: list[int]
@@ -211,7 +212,7 @@ def shared_length(rows: Sequence[Row]) -> int:
 
 
 def _trunk_mask(segment: Segment) -> torch.Tensor:
-    """What the queries of a segment see of [trunk, own tokens]: all of the trunk, themselves causally. (own, trunk + own), bool."""
+    """What a segment's tokens see of [trunk, own]: the whole trunk, themselves causally; bool (own, trunk + own)."""
     own, trunk = segment.end - segment.start, segment.trunk_end - segment.trunk_start
     return torch.ones(own, trunk + own, dtype=torch.bool).tril(trunk)
 

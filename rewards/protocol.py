@@ -21,9 +21,9 @@ class Group:
 class Score:
     """The reward of one response.
 
-    `score` is a finite float; `objectives` are the raw rewards in the checkpoint's order and `weights` the gating output
-    (both empty for models that have none). A response that can't be scored has `error` set to the reason, a short
-    stable word such as "too_long", and a score of NaN.
+    `score` is a finite float; `objectives` are the raw rewards in the checkpoint's order and `weights` the gating
+    output (both empty for models that have none). A response that can't be scored has `error` set to the reason, a
+    short stable word such as "too_long", and a score of NaN.
     """
 
     score: float

@@ -1,4 +1,6 @@
-"""ArmoRM: scores against an independent forward, whatever the batch, layout and text; the checkpoint's layout enforced."""
+"""ArmoRM: scores against an independent forward, whatever the batch, layout and text; the checkpoint's layout
+enforced.
+"""
 
 from __future__ import annotations
 
@@ -174,7 +176,8 @@ def test_what_cannot_be_scored_is_one_row_with_a_reason(tmp_path: Path) -> None:
     model = rewards.load(str(armorm(tmp_path, limit=64, template=refusing + LLAMA3_TEMPLATE)))
     short, long = model.score([Group(USER, ["a", "word " * 100]), Group([{"role": "tool", "content": "x"}], ["a"])])
     assert [score.error for score in short] == ["", "too_long"]
-    assert math.isfinite(short[0].score) and math.isnan(short[1].score)
+    assert math.isfinite(short[0].score)
+    assert math.isnan(short[1].score)
     assert long[0].error == "template_refused"
 
 
@@ -248,7 +251,8 @@ def test_heads_are_never_rounded(folder: Path) -> None:
     low = rewards.load(str(folder), dtype="bfloat16")
     stored = {k: v for file in folder.glob("*.safetensors") for k, v in load_file(file).items()}
     for name, tensor in low.heads.state_dict().items():
-        assert tensor.dtype == torch.float32 and torch.equal(tensor, stored[name])
+        assert tensor.dtype == torch.float32
+        assert torch.equal(tensor, stored[name])
     assert low.reader.backbone.dtype == torch.bfloat16
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,15 @@ from safetensors.torch import save_file
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 LLAMA3_TEMPLATE = (
-    "{% for turn in messages %}{{ (bos_token if loop.first else '') + '<|start_header_id|>' + turn['role'] + '<|end_header_id|>\\n\\n'"
-    " + turn['content'] | trim + '<|eot_id|>' }}{% endfor %}"
+    "{% for turn in messages %}{{ (bos_token if loop.first else '')"
+    " + '<|start_header_id|>' + turn['role'] + '<|end_header_id|>\\n\\n' + turn['content'] | trim + '<|eot_id|>' }}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|start_header_id|>assistant<|end_header_id|>\\n\\n' }}{% endif %}"
 )
 SPECIALS = ["<|begin_of_text|>", "<|end_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"]
 PAD = "[PAD]"
 SPLIT = (  # words, numbers of up to three digits, punctuation, line ends, blanks
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
+    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 CORPUS = [
     "assistant",
@@ -52,7 +54,7 @@ def bpe_tokenizer(specials: list[str]) -> Tokenizer:
 
 
 def write_tokenizer(folder: Path, *, template: str = LLAMA3_TEMPLATE, pad_in: str = "tokenizer_config") -> Tokenizer:
-    """Save a Llama 3 shaped tokenizer; `pad_in` names the file that declares [PAD]: tokenizer_config or special_tokens_map."""
+    """Save a tokenizer of Llama 3's shape; `pad_in` (tokenizer_config or special_tokens_map) declares [PAD]."""
     tokenizer = bpe_tokenizer([*SPECIALS, PAD])
     tokenizer.save(str(folder / "tokenizer.json"))
     config: dict[str, Any] = {
@@ -140,7 +142,7 @@ def armorm_heads(
         "reward_transform_matrix": transform,
         "gating.logit_scale": torch.tensor([1.5]),
     }
-    for i, (a, b) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+    for i, (a, b) in enumerate(itertools.pairwise(sizes)):
         weights[f"gating.layers.{i}.weight"] = 2 * _normal(generator, b, a)
         weights[f"gating.layers.{i}.bias"] = _normal(generator, b, scale=0.1)
     return weights
