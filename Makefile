@@ -8,6 +8,9 @@ STAMP := .venv/installed-$(DEVICE)-$(shell (pwd -P; cat $(INPUTS)) | cksum | cut
 
 # $(call option,--name,VALUE) is the option with its value where there is one.
 option = $(if $(2),$(1) '$(2)')
+OPTIONS = --iter '$(ITER)' $(call option,--recipe,$(RECIPE)) $(call option,--run,$(RUN)) \
+	$(call option,--policy,$(POLICY)) $(call option,--algorithm,$(ALGO)) $(call option,--metric,$(METRIC)) \
+	$(call option,--alpha,$(ALPHA)) $(call option,--k,$(K))
 
 .PHONY: help setup evolve test check lock
 
@@ -17,9 +20,7 @@ help: ## list the targets
 setup: $(STAMP) ## create .venv and install the locked dependencies (the targets below do it by themselves)
 
 evolve: $(STAMP) ## run iteration ITER (default 1); METRIC ALGO ALPHA K RECIPE RUN POLICY change it, as in METRIC=eva
-	.venv/bin/evolve run --iter '$(ITER)' $(call option,--recipe,$(RECIPE)) $(call option,--run,$(RUN)) \
-		$(call option,--policy,$(POLICY)) $(call option,--algorithm,$(ALGO)) $(call option,--metric,$(METRIC)) \
-		$(call option,--alpha,$(ALPHA)) $(call option,--k,$(K))
+	.venv/bin/evolve run $(strip $(OPTIONS))
 
 test: $(STAMP) ## run the tests
 	.venv/bin/python -m pytest

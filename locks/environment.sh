@@ -54,7 +54,7 @@ install() {
         echo "vLLM's CPU build exists for Linux (x86_64, aarch64) only, this is $(uname -s): see docs/install.md." >&2
         return 1
     fi
-    echo "Installing $(grep -c == "locks/$1.lock") packages (locks/$1.lock) into .venv, once ..." >&2
+    echo "Installing the packages of locks/$1.lock into .venv, once (a minute or two) ..." >&2
     prepare
     [[ "$1" != cpu ]] || find_torch
     .venv/bin/uv pip sync --quiet --compile-bytecode "locks/$1.lock"

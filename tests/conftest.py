@@ -1,4 +1,4 @@
-"""The environment in which every test runs, set before anything loads torch or vLLM, and the real data beside the checkout."""
+"""The environment of every test, set before anything loads torch or vLLM, and the real data beside the checkout."""
 
 from __future__ import annotations
 
@@ -42,5 +42,5 @@ def shared_data(shared: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def stories_policy(shared: Path) -> Path:
-    """A real trained Llama of 260,000 parameters that vLLM loads on a CPU. It tells stories and follows no instruction."""
+    """A real trained Llama of 260,000 parameters that vLLM loads on a CPU. It tells stories, whatever it is asked."""
     return _present(shared / "models" / "stories260k")
