@@ -28,9 +28,9 @@ IDENTITY = [
 
 
 def resolve(model: str, *, weights: bool = True) -> Path:
-    """The folder of `model`: a local folder as it is, a Hub name through the Hub's cache (without weights if not wanted).
+    """The folder of `model`: a local folder as it is, a Hub name by way of the Hub's cache.
 
-    Raises UserError if there is neither.
+    Without `weights` only the configuration and tokenizer are fetched. Raises UserError if there is neither.
     """
     folder = Path(model).expanduser()
     if folder.is_dir():

@@ -6,8 +6,8 @@ Three layouts, equal up to rounding (each token sees exactly the tokens before i
   architecture.
 - "packed": rows laid end to end without padding; attention runs row by row.
 - "shared": packed, and the tokens that neighbouring rows of a group have in common from their start (the prompt) are
-  computed once: a response sees the prompt's keys and its own. With k responses of R tokens to a prompt of P this saves about
-  (k-1)P / (k(P+R)) of the work.
+  computed once: a response sees the prompt's keys and its own. With k responses of R tokens to a prompt of P this saves
+  about (k-1)P / (k(P+R)) of the work.
 """
 
 from __future__ import annotations
