@@ -38,12 +38,13 @@ prepare() {
     local index
     index=$(pip_setting index-url)
     [[ -z "$index" ]] || export UV_DEFAULT_INDEX=${UV_DEFAULT_INDEX:-$index}
-    export UV_FIND_LINKS=${UV_FIND_LINKS:-$(pip_setting find-links)}
     export UV_PYTHON=.venv/bin/python
 }
 
-# The CPU build of torch: where pip would find it, else from the PyTorch project's own CPU index.
+# The CPU build of torch: where pip would find it, else from the PyTorch project's own CPU index. Not on a GPU: uv takes
+# a +cpu build found here for the plain version.
 find_torch() {
+    export UV_FIND_LINKS=${UV_FIND_LINKS:-$(pip_setting find-links)}
     if ! .venv/bin/uv pip install --quiet --dry-run --no-deps "$TORCH" 2>/dev/null; then
         export UV_FIND_LINKS=${UV_FIND_LINKS:+$UV_FIND_LINKS,}$TORCH_CPU_INDEX/torch/
     fi
