@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from evolve import phrases
 from prompts import Prompt, Template, duplicate_key
@@ -27,34 +27,42 @@ _INVISIBLE = "\ufeff\u200b\u2060"
 _THOUGHT = "</think>"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Rewrite:
-    """A rewrite as a policy returned it, after `clean`: the parent, the text, the template that asked, why generation ended."""
+    """A rewrite as a policy returned it, after `clean`: its parent, the template that asked for it, why generation ended."""
 
     parent: Prompt
     text: str
     template: Template
     finish_reason: str
 
-    def opens(self, pattern: re.Pattern[str]) -> bool:
-        """Whether the rewrite opens with `pattern` in words that are not its parent's."""
-        match = pattern.match(_straight(self.text[:OPENING]))
-        return match is not None and self.is_new(match.group())
+    @cached_property
+    def plain(self) -> str:
+        """The text in lower case with straight apostrophes, as `evolve.phrases` expects it."""
+        return _plain(self.text)
 
-    def says(self, pattern: re.Pattern[str]) -> Iterator[str]:
-        """The matches of `pattern` anywhere in the rewrite that are not its parent's words. All such patterns speak of a noun."""
-        text = _straight(self.text)
-        if _nouns(text):
-            yield from (found for match in pattern.finditer(text) if self.is_new(found := match.group()))
-
-    def is_new(self, phrase: str) -> bool:
-        """Whether no turn of the parent has `phrase`, case and punctuation aside."""
-        return " ".join(words(phrase)) not in " ".join(words(self.context))
+    @cached_property
+    def words(self) -> list[str]:
+        return words(self.text)
 
     @property
     def context(self) -> str:
-        """All that the parent says, earlier turns included."""
-        return _straight("\n".join(turn["content"] for turn in self.parent.messages))
+        """All that the parent says, earlier turns included, as plain as the text."""
+        return _plain("\n".join(turn["content"] for turn in self.parent.messages))
+
+    def opens(self, pattern: re.Pattern[str]) -> bool:
+        """Whether the rewrite opens with `pattern`, in words that are not its parent's."""
+        match = pattern.match(self.plain, 0, OPENING)
+        return match is not None and self.is_new(match.group())
+
+    def says(self, pattern: re.Pattern[str]) -> Iterator[str]:
+        """What matches `pattern` anywhere in the rewrite and is not in the parent's words."""
+        if any(word in self.plain for word in phrases.NEEDED):
+            yield from (found for match in pattern.finditer(self.plain) if self.is_new(found := match.group()))
+
+    def is_new(self, phrase: str) -> bool:
+        """Whether no turn of the parent has `phrase`, punctuation aside."""
+        return " ".join(words(phrase)) not in " ".join(words(self.context))
 
 
 def clean(text: str, parent: Prompt) -> str:
@@ -94,9 +102,8 @@ def introduction(rewrite: Rewrite) -> bool:
 
 def leaked_label(rewrite: Rewrite) -> bool:
     """Carries a label of the rewriting task ("#Rewritten Prompt#:", "**New prompt:**") or the template's own marks around its prompt."""
-    text = rewrite.text.casefold()
-    marks = [mark for mark in _marks(rewrite.template.text) if mark in text and mark not in rewrite.context.casefold()]
-    return bool(marks) or rewrite.opens(phrases.OPENING_LABELS) or any(rewrite.says(phrases.LABELS))
+    marks = [mark for mark in _marks(rewrite.template.text) if mark in rewrite.plain]
+    return any(mark not in rewrite.context for mark in marks) or rewrite.opens(phrases.OPENING_LABELS) or any(rewrite.says(phrases.LABELS))
 
 
 def leaked_template(rewrite: Rewrite) -> bool:
@@ -104,11 +111,17 @@ def leaked_template(rewrite: Rewrite) -> bool:
 
     Found from the template in use, whoever wrote it.
     """
-    if PLACEHOLDER in rewrite.text and PLACEHOLDER not in rewrite.context:
+    if PLACEHOLDER in rewrite.plain and PLACEHOLDER not in rewrite.context:
         return True
     runs, known = _runs(rewrite.template.text)
-    shared = _shared_runs(words(rewrite.text), runs, known)
+    shared = _shared_runs(rewrite.words, runs, known)
     return bool(shared) and not shared <= _shared_runs(words(rewrite.context), runs, known)
+
+
+def commentary(rewrite: Rewrite) -> bool:
+    """Adds remarks on itself ("This rewritten version adds a constraint", "(12 words added)"): they would be asked along with the prompt."""
+    nouns = _nouns(rewrite.context)
+    return any(not _nouns(match) or not _nouns(match) <= nouns for match in rewrite.says(phrases.COMMENTARY))
 
 
 def refers_back(rewrite: Rewrite) -> bool:
@@ -120,22 +133,17 @@ def refers_back(rewrite: Rewrite) -> bool:
     return any(not _nouns(match) <= nouns for match in rewrite.says(phrases.REFERENCES))
 
 
-def commentary(rewrite: Rewrite) -> bool:
-    """Adds remarks on itself ("This rewritten version adds a constraint", "(12 words added)"): they would be asked along with the prompt."""
-    nouns = _nouns(rewrite.context)
-    return any(not _nouns(match) or not _nouns(match) <= nouns for match in rewrite.says(phrases.COMMENTARY))
-
-
 def unchanged(rewrite: Rewrite) -> bool:
     """The parent again, or nearly: equal but for case, spacing and outer punctuation; or at least 95% of the parent's words are there
     in the same order, with at most 2 new ones that are at most a fifth of the parent's number (`prompts.likeness.nearly_same`).
 
     So "5" for "3" is a change in a line and a near-copy in a page.
     """
-    parent = rewrite.parent.instruction
-    if duplicate_key(rewrite.text) == duplicate_key(parent):
+    parent = words(rewrite.parent.instruction)
+    if nearly_same(parent, rewrite.words):
         return True
-    return nearly_same(words(parent), words(rewrite.text))
+    few = abs(len(parent) - len(rewrite.words)) <= 0.1 * len(parent) + 2  # else they can't be equal: spares the slower test
+    return few and duplicate_key(rewrite.text) == duplicate_key(rewrite.parent.instruction)
 
 
 def length_ratio(rewrite: Rewrite) -> bool:
@@ -148,7 +156,7 @@ def length_ratio(rewrite: Rewrite) -> bool:
 
 
 FILTERS: tuple[Callable[[Rewrite], bool], ...] = (
-    empty, cut_off, refusal, introduction, leaked_label, leaked_template, refers_back, commentary, unchanged, length_ratio,
+    empty, cut_off, refusal, introduction, leaked_label, leaked_template, commentary, refers_back, unchanged, length_ratio,
 )  # fmt: skip
 TOO_LONG, DUPLICATE = "too_long", "duplicate"
 REASONS = (*(rule.__name__ for rule in FILTERS), TOO_LONG, DUPLICATE)
@@ -165,8 +173,8 @@ def too_long(n_tokens: int, limit: int | None) -> bool:
     return limit is not None and n_tokens > limit
 
 
-def _straight(text: str) -> str:
-    return text.replace("’", "'")
+def _plain(text: str) -> str:
+    return text.lower().replace("’", "'")
 
 
 def _has_letters(text: str) -> bool:
@@ -183,7 +191,7 @@ def _is_quoted(text: str) -> bool:
 
 
 def _nouns(text: str) -> set[str]:
-    return {noun for noun in ("prompt", "question", "instruction") if noun in text.casefold()}
+    return {noun for noun in phrases.NOUNS if noun in text}
 
 
 @lru_cache(maxsize=64)
@@ -191,7 +199,7 @@ def _marks(template: str) -> tuple[str, ...]:
     """The lines next to the placeholder that are marks rather than words, such as <prompt> or #The Given Prompt#:."""
     before, _, after = template.partition(PLACEHOLDER)
     lines = [before.rstrip().rpartition("\n")[2].strip(), after.lstrip().partition("\n")[0].strip()]
-    return tuple(line.casefold() for line in lines if len(line) <= 40 and re.match(r"[<#{\[*=|].*[a-zA-Z]", line))
+    return tuple(_plain(line) for line in lines if len(line) <= 40 and re.match(r"[<#{\[*=|].*[a-zA-Z]", line))
 
 
 @lru_cache(maxsize=64)

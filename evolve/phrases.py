@@ -1,7 +1,7 @@
 """The phrases by which a rewrite gives itself away, as regular expressions for `evolve.filters`.
 
 Each is narrow on purpose: people do write "Here is a list", "I'm sorry I'm late", "Note:" and "Instruction:" in prompts.
-The text's apostrophes must be straight; case does not matter.
+The text must be in lower case, its apostrophes straight.
 """
 
 from __future__ import annotations
@@ -29,12 +29,15 @@ _COLON = r"(?: \([^)\n]*\))?[*_#\"]* ?[:：]"
 
 
 def _any(*alternatives: str) -> re.Pattern[str]:
-    return re.compile("|".join(alternatives), re.IGNORECASE | re.MULTILINE)
+    return re.compile("|".join(alternatives), re.MULTILINE)
 
+
+NOUNS = ("prompt", "question", "instruction", "task", "request")
+NEEDED = (*NOUNS, "rewrit", "revised", " word")  # no pattern that is sought everywhere matches a text without one of these
 
 LABELS = _any(
     # anywhere: {Rewritten Prompt}, #The Given Prompt#, <new prompt>
-    rf"[#{{<\[]+ ?(?:the )?{_MADE}{{1,3}}(?:prompt|instruction)s? ?[#}}>\]]+",
+    rf"[#{{<\[]{{1,5}} ?(?:the )?{_MADE}{{1,3}}(?:prompt|instruction)s? ?[#}}>\]]",
     # a line of its own or the head of one: "**New Prompt:** ...", "## Rewritten prompt"
     rf"{LINE}(?:the |your )?{_MADE}{{1,3}}prompts?(?:{_COLON}|[*_#]*$)",
 )
@@ -110,14 +113,16 @@ REFERENCES = _any(
     r"|you were (?:given|shown))\b",
     r"\b(?:original|aforementioned|rewritten) (?:question|instruction)s?\b",
     r"\b(?:in addition to|beyond|unlike|besides|compared (?:to|with)|based on|than) the (?:given|previous|initial)"
-    r" (?:question|instruction|request|task|version)\b",
+    r" (?:question|instruction|request|task)\b",
 )
 
+_DOES = r"(?:adds?|asks?|requires?|makes?|introduces?|includes?|increases?|encourages?|challenges?)"
+
 COMMENTARY = _any(
-    # "This rewritten version adds ...", "The new prompt asks ..."
-    rf"\b(?:this {_MADE}{{0,3}}|(?:the|my) {_MADE}{{1,3}})"
-    r"(?:prompt|rewrite|rewriting|(?:rewritten|revised) (?:version|instruction|question)) (?:now )?(?:adds?|asks?"
-    r"|requires?|makes?|keeps?|introduces?|includes?|is|increases?|encourages?|challenges?|remains|maintains|has|uses)\b",
+    # "This rewritten prompt adds ...", "The revised version asks ..."
+    rf"\b(?:this {_MADE}{{0,3}}|(?:the|my) {_MADE}{{1,3}})(?:prompt|rewrite|rewriting) (?:now )?(?:is|has|uses|keeps?"
+    rf"|remains|maintains|{_DOES})\b",
+    rf"\b(?:this|the|my) (?:rewritten|revised) (?:version|instruction|question) (?:now )?{_DOES}\b",
     # "Note: I added ...", "Explanation: the rewritten prompt ..."
     rf"{LINE}(?:note|explanation|rationale|changes(?: made)?)\b[^\n]{{0,20}}"
     rf"\b(?:i|i've|(?:the|this) (?:{_MADE}{{0,2}}prompt|rewrite|rewriting)) [^\n]{{0,60}}"

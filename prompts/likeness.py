@@ -30,8 +30,9 @@ def duplicate_key(text: str) -> str:
     """`text` without what makes no difference to a reader: case, Unicode form (NFKC), spacing, and the quotes and sentence
     punctuation at its ends. Two texts with the same key are duplicates. Operators, C++ against C and 2⁵ against 25 stay apart.
     """
-    folded = unicodedata.normalize("NFKC", text.translate(_SUPERSCRIPTS)).casefold()
-    spaced = " ".join(folded.split())
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", text.translate(_SUPERSCRIPTS))
+    spaced = " ".join(text.casefold().split())
     return spaced.lstrip(_OPENING).rstrip(_CLOSING) or spaced
 
 
@@ -58,7 +59,7 @@ def nearly_same(original: Sequence[str], other: Sequence[str]) -> bool:
     n, m = len(original), len(other)
     kept = -(-n * KEPT_SHARE[0] // KEPT_SHARE[1])  # rounded up
     new = min(NEW_WORDS, int(n * NEW_SHARE))
-    if not kept <= m <= n + new:
+    if not n or not kept <= m <= n + new:
         return False
     shared = sum((Counter(original) & Counter(other)).values())
     if shared < kept or m - shared > new:
