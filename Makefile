@@ -8,9 +8,8 @@ STAMP := .venv/installed-$(DEVICE)-$(shell (pwd -P; cat $(INPUTS)) | cksum | cut
 
 # $(call option,--name,VALUE) is the option with its value where there is one.
 option = $(if $(2),$(1) '$(2)')
-OPTIONS = --iter '$(ITER)' $(call option,--recipe,$(RECIPE)) $(call option,--run,$(RUN)) \
-	$(call option,--policy,$(POLICY)) $(call option,--algorithm,$(ALGO)) $(call option,--metric,$(METRIC)) \
-	$(call option,--alpha,$(ALPHA)) $(call option,--k,$(K))
+OPTIONS = $(if $(RECIPE),'$(RECIPE)') --iter '$(ITER)' $(call option,--run,$(RUN)) $(call option,--policy,$(POLICY)) \
+	$(call option,--algo,$(ALGO)) $(call option,--metric,$(METRIC)) $(call option,--alpha,$(ALPHA)) $(call option,--k,$(K))
 
 .PHONY: help setup evolve test check lock
 

@@ -22,10 +22,9 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 HEAVY = ("torch", "vllm", "transformers", "datasets", "pyarrow", "trl")
 GENERAL_BUILDS = {"torchvision", "torchaudio", "torchcodec"}
 MAKE_OPTIONS = {
-    "RECIPE": "--recipe",
     "RUN": "--run",
     "POLICY": "--policy",
-    "ALGO": "--algorithm",
+    "ALGO": "--algo",
     "METRIC": "--metric",
     "ALPHA": "--alpha",
     "K": "--k",
@@ -52,7 +51,7 @@ def make(tmp_path: Path) -> Make:
     shutil.copytree(ROOT / "locks", folder / "locks")
     for name in ("Makefile", "pyproject.toml"):
         shutil.copy(ROOT / name, folder / name)
-    ignored = {*MAKE_OPTIONS, "ITER", "DEVICE", "MAKEFLAGS", "MAKELEVEL", "MFLAGS"}
+    ignored = {*MAKE_OPTIONS, "RECIPE", "ITER", "DEVICE", "MAKEFLAGS", "MAKELEVEL", "MFLAGS"}
     env = {name: value for name, value in os.environ.items() if name not in ignored}
 
     def run(*arguments: str, cwd: Path = folder) -> str:
@@ -102,8 +101,10 @@ def test_evolve_passes_on_what_is_set_and_nothing_else(make: Make, tmp_path: Pat
     set_up(make, tmp_path / "checkout")
     assert make("evolve", "DEVICE=cpu").split() == [".venv/bin/evolve", "run", "--iter", "'1'"]
     given = {name: f"a value of {name}" for name in MAKE_OPTIONS} | {"K": "20%"}
-    line = make("evolve", "DEVICE=cpu", "ITER=2", *(f"{name}={value}" for name, value in given.items()))
-    assert "--iter '2'" in line
+    line = make(
+        "evolve", "DEVICE=cpu", "ITER=2", "RECIPE=a file.toml", *(f"{name}={value}" for name, value in given.items())
+    )
+    assert line.startswith(".venv/bin/evolve run 'a file.toml' --iter '2' ")
     for name, option in MAKE_OPTIONS.items():
         assert f"{option} '{given[name]}'" in line
 
