@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from evolve.pool import write_file
+from evolve.files import write_file
 from evolve.recipe import Recipe
 from prompts import content_id
 from prompts.errors import UserError
@@ -30,7 +30,7 @@ def fingerprint(model: str, folder: Path | None) -> str:
     files = sorted({path for pattern in MODEL_FILES for path in folder.glob(pattern)})
     if not files:
         raise UserError(f"{folder} holds no model: expected config.json, a tokenizer and *.safetensors.")
-    return content_id("model", [[path.name, _file_digest(path)] for path in files])
+    return content_id("model", [[path.name, file_digest(path)] for path in files])
 
 
 def sampler_settings(recipe: Recipe, policy_fingerprint: str) -> dict[str, Any]:
@@ -60,7 +60,7 @@ def settings_id(kind: str, settings: dict[str, Any]) -> str:
     return content_id(kind, named)
 
 
-def _file_digest(path: Path) -> str:
+def file_digest(path: Path) -> str:
     status = path.stat()
     key = f"{path.resolve()} {status.st_size} {status.st_mtime_ns}"
     remembered = _remembered()

@@ -6,12 +6,10 @@ synced and renamed. Its name ends with a digest of its bytes, which every read c
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import io
 import json
 import logging
-import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -21,6 +19,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from evolve.files import write_file
 from prompts.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -98,15 +97,23 @@ class Table:
         """The rows that are on disk, part by part. A damaged part is set aside (or refused when read-only)."""
         for path in self.parts():
             try:
-                table = _read_part(path, columns)
+                yield self.read(path, columns)
             except DamagedPart as error:
                 if not self._mend:
                     raise
                 aside = path.with_suffix(".damaged")
                 path.rename(aside)
                 log.warning("%s Set aside as %s; its rows are computed again.", str(error).split(":")[0], aside.name)
-                continue
-            yield table
+
+    def read(self, path: Path, columns: Sequence[str]) -> pa.Table:
+        """One part. Raises `DamagedPart` if its bytes are not those that were written."""
+        data = path.read_bytes()
+        if _digest(data) != path.stem.split("-")[1]:
+            raise DamagedPart(
+                f"{path} is damaged ({len(data)} bytes that are not those written): run `evolve run` on this run again, "
+                "which sets the part aside and computes only its rows anew."
+            )
+        return pq.read_table(pa.BufferReader(data), columns=list(columns))
 
     def append(self, rows: Iterable[dict[str, Any]]) -> None:
         """Buffer rows; a full buffer is written in the background. A write that failed raises here or in `flush`."""
@@ -182,27 +189,6 @@ class Pool:
         self._writer.shutdown(wait=True)
 
 
-def write_file(path: Path, data: bytes) -> None:
-    """Write a file that is either whole or not there. Raises `UserError` when the disk is full or may not be written."""
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with unfinished.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.rename(path)
-        _sync_folder(path.parent)
-    except OSError as error:
-        unfinished.unlink(missing_ok=True)
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        cause = "the disk is full" if full else f"it can't be written ({error.strerror})"
-        way_out = "Free some space" if full else "Give a folder that you may write to"
-        raise UserError(
-            f"{path}: {cause}. Everything written before is intact. {way_out} and run the same command again."
-        ) from error
-
-
 def _write_part(folder: Path, number: int, rows: list[dict[str, Any]], schema: pa.Schema) -> None:
     columns = [pa.array([row.get(field.name) for row in rows], field.type) for field in schema]
     buffer = io.BytesIO()
@@ -211,26 +197,8 @@ def _write_part(folder: Path, number: int, rows: list[dict[str, Any]], schema: p
     write_file(folder / f"{number:08d}-{_digest(data)}.parquet", data)
 
 
-def _read_part(path: Path, columns: Sequence[str]) -> pa.Table:
-    data = path.read_bytes()
-    if _digest(data) != path.stem.split("-")[1]:
-        raise DamagedPart(
-            f"{path} is damaged ({len(data)} bytes that are not those written): run `evolve run` on this run again, "
-            "which sets the part aside and computes only its rows anew."
-        )
-    return pq.read_table(pa.BufferReader(data), columns=list(columns))
-
-
 def _digest(data: bytes) -> str:
     return hashlib.blake2b(data, digest_size=8).hexdigest()
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _clean_unfinished(folder: Path) -> None:

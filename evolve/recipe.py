@@ -159,14 +159,17 @@ def load_recipe(name_or_path: str, overrides: dict[str, Any] | None = None) -> R
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is not valid TOML: {error}.") from error
-    data = _anchored(data, path.parent)
-    for key, value in (overrides or {}).items():
+    return override_recipe({"name": path.stem} | _anchored(data, path.parent), overrides or {}, str(path))
+
+
+def override_recipe(data: dict[str, Any], overrides: dict[str, Any], where: str) -> Recipe:
+    """The recipe in `data` with `overrides` on top. Raises `UserError` that names every key that does not hold."""
+    for key, value in overrides.items():
         _set(data, key, value)
-    data.setdefault("name", path.stem)
     try:
         return Recipe.model_validate(data)
     except ValidationError as error:
-        raise UserError(_explain(path, error)) from error
+        raise UserError(_explain(where, error)) from error
 
 
 def parse_override(text: str) -> tuple[str, Any]:
@@ -211,7 +214,7 @@ def _set(data: dict[str, Any], key: str, value: Any) -> None:
     data[leaf] = value
 
 
-def _explain(path: Path, error: ValidationError) -> str:
+def _explain(path: str, error: ValidationError) -> str:
     lines = [f"The recipe {path} does not hold:"]
     for problem in error.errors():
         where = ".".join(str(part) for part in problem["loc"]) or "recipe"

@@ -1,0 +1,66 @@
+"""The dataset card: a short README.md that tells a stranger what the parquet holds and how it came to be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def card(manifest: dict[str, Any]) -> str:
+    """Markdown with the YAML header that the Hub reads, from the content of manifest.json."""
+    recipe, ranking, rows = manifest["recipe"], manifest["ranking"], manifest["rows"]
+    sampling = recipe["sampling"]
+    alpha = f" (alpha {ranking['alpha']:g})" if ranking["metric"] == "map" else ""
+    books = "\n".join(
+        f"| {stage.replace('_', ' ')} | {book['in']:,} | {book['kept']:,} | {_reasons(book['dropped'])} |"
+        for stage, book in rows.items()
+        if stage != "train"
+    )
+    means = "\n".join(
+        f"| {metric} | {_number(mean['before'])} | {_number(mean['after'])} |" for metric, mean in ranking["metric_means"].items()
+    )
+    return f"""---
+configs:
+- config_name: default
+  data_files: train.parquet
+tags: [preference, dpo, self-play, evolve-select]
+---
+
+# {recipe["name"]}, iteration {manifest["iteration"]}: {recipe["algorithm"]} by {ranking["metric"]}{alpha}
+
+{rows["train"]["kept"]:,} preference pairs grown by self-play with evolve-select: prompts rewritten by the policy (EvolInstruct),
+{sampling["n"]} responses each (temperature {sampling["temperature"]:g}, top-p {sampling["top_p"]:g}), scored by a reward model, paired by the rule
+{recipe["selection"]["pair_rule"]}, selected by {ranking["metric"]}{alpha}, k = {ranking["k"]}.
+
+- policy: `{recipe["policy"]["model"]}` (`{manifest["sampler"]["fingerprint"]}`)
+- reward model: `{recipe["reward"]["model"]}` (`{manifest["reward"]["fingerprint"]}`)
+- prompts: `{recipe["prompts"]["source"]}`
+- threshold tau_k {_number(ranking["threshold"])}, sigma_r {_number(ranking["sigma_r"])}, sigma_pi {_number(ranking["sigma_pi"])}
+
+`train.parquet` is the training set, `selected.parquet` what the metric selected or led to, `manifest.json` all of the above in full.
+
+```python
+from datasets import load_dataset
+
+train = load_dataset("parquet", data_files="train.parquet", split="train")  # as TRL's DPOTrainer takes it
+```
+
+| stage | in | kept | dropped |
+|---|---|---|---|
+{books}
+
+| mean of the metric | ranked set | selected |
+|---|---|---|
+{means}
+
+`logp_*` are sums of log pi(y|x) over the tokens of the response as sampled, in nats, at temperature 1 over the full vocabulary,
+the end-of-turn token included when it was sampled; `n_tokens_*` count the same tokens. `reward_margin` is M_r, `implicit_margin`
+M_pi = |logp_chosen/n_tokens_chosen - logp_rejected/n_tokens_rejected|.
+"""
+
+
+def _reasons(dropped: dict[str, int]) -> str:
+    return ", ".join(f"{reason} {n:,}" for reason, n in dropped.items()) or "none"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4g}"

@@ -1,0 +1,182 @@
+"""The command `evolve`. Logs and progress go to stderr, results to stdout. Nothing heavy is imported until it is needed."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from prompts.errors import UserError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Grow preference data by self-play: rewrite prompts, sample, score, pair, select.",
+)
+
+RecipeArgument = Annotated[str, typer.Argument(help="Name of a shipped recipe or a .toml file.")]
+RunOption = Annotated[str | None, typer.Option("--run", help="Folder of the run, or a name under runs/. Default: the recipe's name.")]
+SetOption = Annotated[list[str] | None, typer.Option("--set", help="Any recipe key: --set sampling.n=8. May repeat.")]
+AlgoOption = Annotated[str | None, typer.Option("--algo", "--algorithm", help="evolve-then-select (Algorithm 1) or select-then-evolve (Algorithm 2).")]
+MetricOption = Annotated[str | None, typer.Option(help="map (M_AP), eva (M_r), implicit (-M_pi) or uniform.")]
+AlphaOption = Annotated[float | None, typer.Option(help="Weight of the implicit margin in M_AP.")]
+KOption = Annotated[str | None, typer.Option("--k", "-k", help="Pairs to select: a number or a percentage (20%).")]
+PolicyOption = Annotated[str | None, typer.Option(help="Policy: a folder or Hub name, such as the checkpoint trained last.")]
+RunArgument = Annotated[str, typer.Argument(help="Folder of the run, or a name under runs/.")]
+IterOption = Annotated[int | None, typer.Option("--iter", min=1, help="Iteration. Default: the last there is.")]
+
+
+@app.command()
+def run(
+    recipe: RecipeArgument = "default",
+    iteration: Annotated[int, typer.Option("--iter", min=1, help="Iteration; from 2 on give the trained --policy.")] = 1,
+    run: RunOption = None,
+    algo: AlgoOption = None,
+    metric: MetricOption = None,
+    alpha: AlphaOption = None,
+    k: KOption = None,
+    policy: PolicyOption = None,
+    set_: SetOption = None,
+) -> None:
+    """Grow a dataset: compute what the pool lacks, select, write parquet. Run it again to resume."""
+    from evolve.recipe import load_recipe
+
+    resolved = load_recipe(recipe, _overrides(set_, algo, metric, alpha, k, policy))
+    _execute(resolved, _run_folder(run or resolved.name), iteration, view_only=False)
+
+
+@app.command()
+def select(
+    run: RunArgument,
+    iteration: IterOption = None,
+    algo: AlgoOption = None,
+    metric: MetricOption = None,
+    alpha: AlphaOption = None,
+    k: KOption = None,
+    set_: SetOption = None,
+) -> None:
+    """Select anew from rows that exist: another metric, alpha, k or algorithm in seconds, with no model."""
+    folder, recipe = _stored_recipe(run, _overrides(set_, algo, metric, alpha, k, None))
+    _execute(recipe, folder, iteration or _last_iteration(folder), view_only=True)
+
+
+@app.command()
+def check(recipe: RecipeArgument = "default", set_: SetOption = None) -> None:
+    """Resolve a recipe and print it as JSON. Touches no model and no network."""
+    from evolve.recipe import load_recipe
+
+    print(load_recipe(recipe, _overrides(set_)).model_dump_json(indent=2))
+
+
+@app.command()
+def status(run: RunArgument) -> None:
+    """What the pool of a run holds and which datasets were made of it."""
+    from evolve.status import describe
+
+    print(describe(_existing_folder(run)))
+
+
+@app.command()
+def export(
+    run: RunArgument,
+    format: Annotated[str, typer.Option("--format", "-f", help="trl, openrlhf, llamafactory, or responses (all of them, scored).")],
+    out: Annotated[Path, typer.Option(help="File to write; for llamafactory a folder.")],
+    iteration: IterOption = None,
+    algo: AlgoOption = None,
+    metric: MetricOption = None,
+    alpha: AlphaOption = None,
+    k: KOption = None,
+) -> None:
+    """Write a dataset that was made in the form that a trainer reads."""
+    from evolve.export import export as write
+    from evolve.output import dataset_folder
+
+    folder, recipe = _stored_recipe(run, _overrides(None, algo, metric, alpha, k, None))
+    written = write(folder, dataset_folder(folder, iteration or _last_iteration(folder), recipe), recipe, format, out)
+    print(written)
+
+
+@app.callback()
+def _options(verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more on stderr.")] = False) -> None:
+    logging.basicConfig(
+        level=logging.DEBUG if verbose else logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr
+    )
+    logging.getLogger("evolve").setLevel(logging.DEBUG if verbose else logging.INFO)
+
+
+def main() -> None:
+    """Entry point: a user's error is a message and exit code 2, Ctrl-C is 130, anything else a bug with its traceback."""
+    try:
+        app()
+    except UserError as error:
+        print(f"evolve: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("\nevolve: interrupted. What was finished is in the pool; the same command goes on from there.", file=sys.stderr)
+        sys.exit(130)
+
+
+def _execute(recipe: Any, folder: Path, iteration: int, view_only: bool) -> None:
+    from evolve.output import write_outcome
+    from evolve.run import Run
+    from evolve.summary import summary
+
+    this = Run(recipe, folder, iteration, view_only)
+    outcome = this.execute()
+    written, manifest = write_outcome(this, outcome)
+    print(summary(this, outcome, written, manifest))
+
+
+def _overrides(
+    set_: list[str] | None,
+    algo: str | None = None,
+    metric: str | None = None,
+    alpha: float | None = None,
+    k: str | None = None,
+    policy: str | None = None,
+) -> dict[str, Any]:
+    from evolve.recipe import parse_override
+
+    named = {
+        "algorithm": algo,
+        "selection.metric": metric,
+        "selection.alpha": alpha,
+        "selection.k": k,
+        "policy.model": policy,
+    }
+    return {key: value for key, value in named.items() if value is not None} | dict(map(parse_override, set_ or []))
+
+
+def _run_folder(name: str) -> Path:
+    return Path(name) if "/" in name or Path(name).is_dir() else Path("runs") / name
+
+
+def _existing_folder(run: str) -> Path:
+    folder = _run_folder(run)
+    if not (folder / "pool").is_dir():
+        there = ", ".join(sorted(path.parent.name for path in Path("runs").glob("*/pool"))) or "none"
+        raise UserError(f"No run at {folder}. Runs there are: {there}. `evolve run` makes one.")
+    return folder
+
+
+def _stored_recipe(run: str, overrides: dict[str, Any]) -> tuple[Path, Any]:
+    from evolve.recipe import override_recipe
+
+    folder = _existing_folder(run)
+    path = folder / "recipe.json"
+    if not path.exists():
+        raise UserError(f"{folder} has no finished dataset yet. Run the same `evolve run` again to finish it.")
+    return folder, override_recipe(json.loads(path.read_text(encoding="utf-8")), overrides, str(path))
+
+
+def _last_iteration(folder: Path) -> int:
+    return max((int(path.name.split("-")[1]) for path in folder.glob("iteration-*")), default=1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,115 @@
+"""What a trainer reads: train.parquet and its kin, in TRL's explicit conversational form with everything known of a pair."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from evolve.algorithms import Ranking
+from evolve.files import write_parquet
+from evolve.lookup import Lookup
+from evolve.pool import MESSAGES
+from evolve.views import CHUNK, Pairs
+
+SCHEMA = pa.schema(
+    [
+        ("prompt", MESSAGES),
+        ("chosen", MESSAGES),
+        ("rejected", MESSAGES),
+        ("prompt_id", pa.string()),
+        ("parent_id", pa.string()),
+        ("strategy", pa.string()),
+        ("source", pa.string()),  # initial (X) or evolved (X')
+        ("iteration", pa.int32()),
+        ("score_chosen", pa.float64()),
+        ("score_rejected", pa.float64()),
+        ("logp_chosen", pa.float64()),  # sum of log pi(y|x), nats, temperature 1
+        ("logp_rejected", pa.float64()),
+        ("n_tokens_chosen", pa.int32()),
+        ("n_tokens_rejected", pa.int32()),
+        ("reward_margin", pa.float64()),  # M_r
+        ("implicit_margin", pa.float64()),  # M_pi, nats a token
+        ("metric_score", pa.float64()),  # of the run's metric; null for what was not ranked
+        ("rank", pa.int64()),  # 0 is best
+        ("selected", pa.bool_()),  # among the k best of the ranked set
+        ("pair_id", pa.string()),
+        ("chosen_id", pa.string()),
+        ("rejected_id", pa.string()),
+    ]
+)
+
+
+class Standing:
+    """Score and rank of every pair that was ranked, by pair id."""
+
+    def __init__(self, ranking: Ranking) -> None:
+        ids = ranking.pairs.ids
+        order = np.lexsort((np.asarray(ids, dtype=np.str_), -ranking.scores))
+        self._of = {ids[i]: (float(ranking.scores[i]), rank) for rank, i in enumerate(order)}
+        self._k = len(ranking.best)
+
+    def of(self, pair_id: str) -> dict[str, Any]:
+        score, rank = self._of.get(pair_id, (None, None))
+        return {"metric_score": score, "rank": rank, "selected": rank is not None and rank < self._k}
+
+
+def write_pairs(
+    path: Path, pairs: Pairs, standing: Standing, iteration: int, prompts: Lookup, responses: Lookup, initial: set[str]
+) -> None:
+    """Write `pairs` in their order. Texts are looked up chunk by chunk, so memory does not grow with the set."""
+    write_parquet(path, SCHEMA, _tables(pairs, standing, iteration, prompts, responses, initial))
+
+
+def _tables(
+    pairs: Pairs, standing: Standing, iteration: int, prompts: Lookup, responses: Lookup, initial: set[str]
+) -> Iterator[pa.Table]:
+    ids = pairs.ids
+    for start in range(0, len(pairs), CHUNK):
+        part = pairs.take(range(start, min(start + CHUNK, len(pairs))))
+        asked = prompts.fetch(part.prompt_ids, ["messages", "parent_id", "strategy"]).to_pylist()
+        chosen = responses.fetch(part.chosen_ids, ["text"])["text"].to_pylist()
+        rejected = responses.fetch(part.rejected_ids, ["text"])["text"].to_pylist()
+        rows = []
+        for i, (prompt, good, bad) in enumerate(zip(asked, chosen, rejected, strict=True)):
+            own = part.prompt_ids[i] in initial
+            rows.append(
+                {
+                    "prompt": prompt["messages"],
+                    "chosen": [{"role": "assistant", "content": good}],
+                    "rejected": [{"role": "assistant", "content": bad}],
+                    "prompt_id": part.prompt_ids[i],
+                    "parent_id": None if own else prompt["parent_id"],
+                    "strategy": None if own else prompt["strategy"],
+                    "source": "initial" if own else "evolved",
+                    "iteration": iteration,
+                    "pair_id": ids[start + i],
+                    "chosen_id": part.chosen_ids[i],
+                    "rejected_id": part.rejected_ids[i],
+                }
+                | standing.of(ids[start + i])
+            )
+        yield _with_numbers(rows, part)
+
+
+def _with_numbers(rows: list[dict[str, Any]], part: Pairs) -> pa.Table:
+    numbers = {
+        "score_chosen": part.score_chosen,
+        "score_rejected": part.score_rejected,
+        "logp_chosen": part.logp_chosen,
+        "logp_rejected": part.logp_rejected,
+        "n_tokens_chosen": part.n_tokens_chosen,
+        "n_tokens_rejected": part.n_tokens_rejected,
+        "reward_margin": part.explicit,
+        "implicit_margin": part.implicit,
+    }
+    columns = [
+        pa.array(numbers[field.name], field.type)
+        if field.name in numbers
+        else pa.array([row[field.name] for row in rows], field.type)
+        for field in SCHEMA
+    ]
+    return pa.Table.from_arrays(columns, schema=SCHEMA)

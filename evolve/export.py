@@ -1,0 +1,107 @@
+"""Datasets in the forms that trainers read. Each form is one function from a row of train.parquet to a JSON object."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from evolve import identity, policy
+from evolve.files import whole_file
+from evolve.pool import Pool
+from evolve.recipe import Recipe
+from evolve.views import load_responses
+from prompts.errors import UserError
+
+
+def trl(row: dict[str, Any]) -> dict[str, Any]:
+    """TRL's explicit conversational form, as in train.parquet, with nothing beside it."""
+    return {name: row[name] for name in ("prompt", "chosen", "rejected")}
+
+
+def openrlhf(row: dict[str, Any]) -> dict[str, Any]:
+    """OpenRLHF: whole conversations in chosen and rejected, `margin` for its margin loss."""
+    both = {name: row["prompt"] + row[name] for name in ("chosen", "rejected")}
+    return both | {"margin": row["reward_margin"]}
+
+
+def llamafactory(row: dict[str, Any]) -> dict[str, Any]:
+    """LLaMA-Factory's ranking data in the sharegpt form with OpenAI tags."""
+    return {"messages": row["prompt"], "chosen": row["chosen"][0], "rejected": row["rejected"][0]}
+
+
+FORMATS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "trl": trl,
+    "openrlhf": openrlhf,
+    "llamafactory": llamafactory,
+}
+LLAMAFACTORY_INFO = {
+    "file_name": "train.jsonl",
+    "formatting": "sharegpt",
+    "ranking": True,
+    "columns": {"messages": "messages", "chosen": "chosen", "rejected": "rejected"},
+    "tags": {
+        "role_tag": "role",
+        "content_tag": "content",
+        "user_tag": "user",
+        "assistant_tag": "assistant",
+        "system_tag": "system",
+    },
+}
+
+
+def export(run_folder: Path, dataset: Path, recipe: Recipe, form: str, out: Path) -> str:
+    """Write `dataset` as `form` to `out` and return a line that says what was written."""
+    if form == "responses":
+        n = _write_lines(out, _responses(run_folder, recipe))
+        return f"{out}: {n:,} responses with their scores"
+    if form not in FORMATS:
+        raise UserError(f"No format {form!r}: expected one of {', '.join([*FORMATS, 'responses'])}.")
+    source = dataset / "train.parquet"
+    if not source.exists():
+        raise UserError(f"No dataset at {source}. Make it first: `evolve select` with the same options.")
+    target = out / "train.jsonl" if form == "llamafactory" else out
+    n = _write_lines(target, map(FORMATS[form], _rows(source)))
+    if form == "llamafactory":
+        info = {recipe.name: LLAMAFACTORY_INFO}
+        with whole_file(out / "dataset_info.json") as file:
+            file.write((json.dumps(info, indent=2) + "\n").encode())
+    return f"{target}: {n:,} pairs for {form}"
+
+
+def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    for batch in pq.ParquetFile(path).iter_batches(1_000):
+        yield from batch.to_pylist()
+
+
+def _responses(run_folder: Path, recipe: Recipe) -> Iterator[dict[str, Any]]:
+    """Every response of the recipe's policy, with its reward and its objectives' scale: nothing that was paid for is lost."""
+    pool = Pool(run_folder / "pool")
+    sampler = identity.sampler_settings(recipe, identity.fingerprint(recipe.policy.model, policy.folder_of(recipe.policy.model)))
+    reward = identity.reward_settings(recipe, identity.fingerprint(recipe.reward.model, policy.folder_of(recipe.reward.model)))
+    sampler_id, reward_id = identity.settings_id("sampler", sampler), identity.settings_id("reward", reward)
+    responses = load_responses(pool, sampler_id, reward_id, recipe.sampling.n)
+    scores = {one.decode(): float(score) for one, score in zip(responses.ids, responses.scores, strict=True)}
+    messages = {}
+    for part in pool.prompts.scan(["id", "messages"]):
+        messages.update(zip(part["id"].to_pylist(), part["messages"].to_pylist(), strict=True))
+    columns = ["id", "prompt_id", "sample_index", "text", "n_tokens", "logp", "finish_reason"]
+    for part in pool.responses.scan(columns):
+        for row in part.to_pylist():
+            if row["id"] in scores:
+                score = scores[row["id"]]
+                yield {"prompt": messages[row["prompt_id"]], "response": row.pop("text")} | row | {
+                    "score": score if score == score else None
+                }
+
+
+def _write_lines(path: Path, rows: Iterator[dict[str, Any]]) -> int:
+    n = 0
+    with whole_file(path) as file:
+        for row in rows:
+            file.write((json.dumps(row, ensure_ascii=False) + "\n").encode())
+            n += 1
+    return n

@@ -1,0 +1,56 @@
+"""Where a dataset lies and what stands beside it: parquet, manifest and card."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from evolve.algorithms import Outcome
+from evolve.card import card
+from evolve.dataset import Standing, write_pairs
+from evolve.files import write_file
+from evolve.lookup import Lookup
+from evolve.manifest import manifest
+from evolve.recipe import Recipe, Selection
+from evolve.run import Run
+
+
+def metric_folder(selection: Selection) -> str:
+    """The folder of one way to select: the metric and whatever else differs from the paper's default."""
+    words: list[str] = [selection.metric]
+    if selection.metric == "map":
+        words.append(f"alpha{selection.alpha:g}")
+    words.append("k" + str(selection.k).replace("%", "pct"))
+    if selection.pool != "evolved":
+        words.append(selection.pool)
+    if selection.guard != "degenerate":
+        words.append(f"guard_{selection.guard}")
+    if selection.pair_rule != "max_min":
+        words.append(selection.pair_rule)
+    if selection.pair_rule == "at_least_margin":
+        words.append(f"margin{selection.margin:g}")
+    if selection.allow_cut_off:
+        words.append("allow_cut_off")
+    return "-".join(words)
+
+
+def dataset_folder(run_folder: Path, iteration: int, recipe: Recipe) -> Path:
+    """runs/NAME/iteration-T/ALGORITHM/METRIC-..."""
+    return run_folder / f"iteration-{iteration}" / recipe.algorithm / metric_folder(recipe.selection)
+
+
+def write_outcome(run: Run, outcome: Outcome) -> tuple[Path, dict[str, Any]]:
+    """Write the dataset of an iteration; the manifest last, so a folder with a manifest is whole."""
+    folder = dataset_folder(run.folder, run.iteration, run.recipe)
+    (folder / "manifest.json").unlink(missing_ok=True)
+    prompts, initial = Lookup(run.pool.prompts, "id"), set(run.prompts)
+    standing = Standing(outcome.ranking)
+    with run.timed("write"):
+        for name, pairs in (("train", outcome.train), ("selected", outcome.selected)):
+            write_pairs(folder / f"{name}.parquet", pairs, standing, run.iteration, prompts, run.texts, initial)
+    content = manifest(run, outcome)
+    write_file(run.folder / "recipe.json", run.recipe.model_dump_json(indent=2).encode() + b"\n")
+    write_file(folder / "README.md", card(content).encode())
+    write_file(folder / "manifest.json", (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())
+    return folder, content

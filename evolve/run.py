@@ -1,0 +1,211 @@
+"""A run: a recipe on a folder. What the algorithms are written in."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from evolve import algorithms, identity, policy
+from evolve.annotate import annotate
+from evolve.evolved import Evolved, evolved_prompts
+from evolve.grow import Grower, Job, Tally
+from evolve.lock import exclusive
+from evolve.lookup import Lookup
+from evolve.pool import Pool
+from evolve.progress import progress
+from evolve.recipe import Recipe
+from evolve.sources import load_prompts
+from evolve.views import Pairs, Responses, load_responses, pairs_of, without_near_identical
+from prompts import Prompt, Template, content_id, load_templates
+from prompts.errors import UserError
+from selection import scale_of, score_pairs, top_k
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Stage:
+    """Time and work of one stage of this invocation."""
+
+    seconds: float = 0.0
+    tokens: int = 0
+    items: int = 0
+
+
+@dataclass
+class Run:
+    """One invocation. `view_only`: no model may be called, so a missing row is an error instead of work."""
+
+    recipe: Recipe
+    folder: Path
+    iteration: int = 1
+    view_only: bool = False
+    tally: Tally = field(default_factory=Tally)
+    stages: dict[str, Stage] = field(default_factory=dict)
+    engine: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        recipe = self.recipe
+        self.pool = Pool(self.folder / "pool", mend=not self.view_only)
+        self.templates: dict[str, Template] = load_templates(
+            Path(recipe.evolve.templates) if recipe.evolve.templates else None, recipe.evolve.strategies
+        )
+        policy_print = identity.fingerprint(recipe.policy.model, policy.folder_of(recipe.policy.model))
+        reward_print = identity.fingerprint(recipe.reward.model, policy.folder_of(recipe.reward.model))
+        self.sampler = identity.sampler_settings(recipe, policy_print)
+        self.reward = identity.reward_settings(recipe, reward_print)
+        self.sampler_id = identity.settings_id("sampler", self.sampler)
+        self.reward_id = identity.settings_id("reward", self.reward)
+        self.reward_context = policy.reward_context(recipe)
+        self.n_source, self.dropped_source = 0, Counter[str]()
+
+    def execute(self) -> algorithms.Outcome:
+        """Run the recipe's algorithm. Raises `Busy` if another process grows this run."""
+        if self.view_only:
+            return algorithms.ALGORITHMS[self.recipe.algorithm](self)
+        with exclusive(self.folder / "pool" / "sampler.lock", f"The run {self.folder}"):
+            return algorithms.ALGORITHMS[self.recipe.algorithm](self)
+
+    @cached_property
+    def grower(self) -> Grower:
+        return Grower(self.pool, self.recipe, self.sampler_id, self.templates, self.reward_context, self.tally)
+
+    @cached_property
+    def prompts(self) -> list[str]:
+        """X: the ids of the initial prompts, in order. Drawn once for a run and fixed for its iterations."""
+        config = self.recipe.prompts
+        source = Path(config.source)
+        content = [identity.file_digest(source)] if source.is_file() else []
+        x_id = content_id("x", config.model_dump(), self.recipe.policy.system_prompt, content)
+        stored = self.pool.description("x", x_id)
+        if not stored or not all(self.grower.index.has(identity.initial_key(one)) for one in stored["ids"]):
+            if self.view_only:
+                raise UserError(f"{self.folder} has no prompts of this recipe yet. `evolve run` draws them.")
+            stored = self._draw(x_id)
+        self.n_source, self.dropped_source = stored["n_in"], Counter(stored["dropped"])
+        return list(stored["ids"])
+
+    def _draw(self, x_id: str) -> dict[str, Any]:
+        config = self.recipe.prompts
+        with self.timed("prompts"):
+            drawn = load_prompts(
+                config.source,
+                split=config.split,
+                column=config.column,
+                limit=config.limit,
+                seed=config.seed,
+                draw=config.draw,
+            )
+            ids = self.grower.add_initial(self._with_system_prompt(prompt) for prompt in drawn.prompts)
+        stored = {"source": config.model_dump(), "n_in": drawn.n_in, "dropped": dict(drawn.dropped), "ids": ids}
+        self.pool.describe("x", x_id, stored)
+        return stored
+
+    def _with_system_prompt(self, prompt: Prompt) -> Prompt:
+        system = self.recipe.policy.system_prompt
+        if system is None or prompt.messages[0]["role"] == "system":
+            return prompt
+        return Prompt([{"role": "system", "content": system}, *prompt.messages])
+
+    def grow(self, sample: Sequence[str] = (), evolve: Sequence[str] = ()) -> None:
+        """Compute what the pool lacks: first all that needs the policy, then, the policy gone, the rewards."""
+        wanted, parents = set(sample), set(evolve)
+        self.tally.passed, self.tally.total = 0, len(wanted | parents)
+        jobs = self.grower.jobs(wanted, parents)
+        first = next(jobs, None)
+        if first is not None:
+            if self.view_only:
+                raise UserError(f"{self.folder} lacks rewrites or responses for this recipe. `evolve run` computes them.")
+            with self.timed("generate"):
+                self._generate(itertools.chain([first], jobs))
+        if not self.view_only:
+            with self.timed("reward"):
+                self._annotate()
+        self.__dict__.pop("responses", None)
+
+    def _generate(self, jobs: Iterator[Job]) -> None:
+        engine, chat = policy.make_policy(self.recipe)
+
+        async def live() -> None:
+            await engine.start()
+            self.engine = engine.description
+            self.pool.describe("sampler", self.sampler_id, self.sampler | {"engine_description": self.engine})
+            try:
+                with progress(self.tally, "prompts"):
+                    await self.grower.run(engine, chat, jobs)
+            finally:
+                await engine.close()
+
+        asyncio.run(live())
+
+    def _annotate(self) -> None:
+        pairwise = False
+
+        def load() -> Any:
+            model = policy.load_reward(self.recipe)
+            about = {"kind": model.kind, "objectives": model.objective_names, "comparable": model.comparable_across_prompts}
+            self.pool.describe("reward", self.reward_id, self.reward | about)
+            return model
+
+        with exclusive(self.folder / "pool" / f"reward-{self.reward_id}.lock", "The reward worker"):
+            annotate(self.pool, self.sampler_id, self.reward_id, load, self.tally, pairwise)
+
+    @cached_property
+    def responses(self) -> Responses:
+        return load_responses(self.pool, self.sampler_id, self.reward_id, self.recipe.sampling.n)
+
+    @cached_property
+    def texts(self) -> Lookup:
+        return Lookup(self.pool.responses, "id")
+
+    def gen_dataset(self, prompt_ids: Sequence[str]) -> Pairs:
+        """GenDataset's pairs (D or D'): best against worst of the n responses, and the guard."""
+        rule = self.recipe.selection
+        pairs = pairs_of(self.responses, prompt_ids, rule, self.recipe.sampling.n)
+        return pairs if rule.guard == "paper" else without_near_identical(pairs, Lookup(self.pool.responses, "id"))
+
+    def evol_instruct(self, parents: Sequence[str]) -> Evolved:
+        """X' of `parents`, or X'_k."""
+        return evolved_prompts(
+            self.pool,
+            parents,
+            set(self.prompts),
+            self.templates,
+            self.sampler_id,
+            self.recipe.evolve.per_strategy,
+            self.reward_context.limit,
+        )
+
+    def top_k(self, pairs: Pairs) -> algorithms.Ranking:
+        """Rank by the recipe's metric and keep k. sigma is taken over what is ranked (Appendix D.1)."""
+        rule = self.recipe.selection
+        if not len(pairs):
+            raise UserError(
+                f"No pair is left to rank: {dict(pairs.dropped) or 'no prompts'}. Add prompts, or see why pairs were "
+                "dropped; selection.guard = 'paper' keeps ties and cut-off responses as the paper does."
+            )
+        scale, ids = scale_of(pairs.explicit, pairs.implicit), pairs.ids
+        scores = score_pairs(
+            rule.metric, pairs.explicit, pairs.implicit, ids, alpha=rule.alpha, scale=scale, seed=self.recipe.sampling.seed
+        )
+        return algorithms.Ranking(pairs, scores, scale, top_k(scores, ids, rule.k))
+
+    @contextmanager
+    def timed(self, name: str) -> Iterator[None]:
+        stage = self.stages.setdefault(name, Stage())
+        started, tokens = time.monotonic(), self.tally.tokens
+        try:
+            yield
+        finally:
+            stage.seconds += time.monotonic() - started
+            stage.tokens += self.tally.tokens - tokens
+

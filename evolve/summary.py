@@ -1,0 +1,90 @@
+"""What `evolve run` prints at its end: where the dataset is, what is in it, a look at it, and what to try next."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from evolve.algorithms import Outcome
+from evolve.lookup import Lookup
+from evolve.run import Run
+
+N_REWRITES = 4
+WIDTH = 240
+
+
+def summary(run: Run, outcome: Outcome, folder: Path, manifest: dict[str, Any]) -> str:
+    """The text for stdout."""
+    prompts = Lookup(run.pool.prompts, "id")
+    blocks = [_counts(folder, manifest), _rewrites(outcome, prompts), _pair(run, outcome, prompts), _next(run, folder, manifest)]
+    return "\n\n".join(block for block in blocks if block)
+
+
+def _counts(folder: Path, manifest: dict[str, Any]) -> str:
+    rows, ranking, calls = manifest["rows"], manifest["ranking"], manifest["model_calls"]
+    lines = [f"{folder / 'train.parquet'}: {rows['train']['kept']:,} preference pairs"]
+    names = {
+        "prompts": "X    prompts",
+        "gen_dataset_initial": "D    pairs of X",
+        "evol_instruct": "X'   rewrites",
+        "gen_dataset_evolved": "D'   pairs of X'",
+        "selection": f"D'_k by {ranking['metric']}",
+    }
+    if manifest["recipe"]["algorithm"] == "select-then-evolve":
+        names = {stage: names[stage] for stage in ("prompts", "gen_dataset_initial", "selection", "evol_instruct", "gen_dataset_evolved")}
+        names["selection"] = f"D_k  by {ranking['metric']}"
+    for stage, name in names.items():
+        book = rows[stage]
+        dropped = ", ".join(f"{reason} {n:,}" for reason, n in sorted(book["dropped"].items(), key=lambda item: -item[1]))
+        lines.append(f"  {name:<18} {book['kept']:>7,} of {book['in']:,}" + (f"   ({dropped})" if dropped else ""))
+    seconds = ", ".join(f"{name} {stage['seconds']:.1f} s" for name, stage in manifest["stages"].items() if stage["seconds"] >= 0.05)
+    lines.append(
+        f"  model calls now: {calls['rewrite']:,} rewrites, {calls['sample']:,} responses, {calls['reward']:,} rewards"
+        + (f"; {seconds}" if seconds else "")
+    )
+    return "\n".join(lines)
+
+
+def _rewrites(outcome: Outcome, prompts: Lookup) -> str:
+    """One rewrite of each strategy, spread over X'."""
+    evolved = outcome.evolved
+    shown: dict[str, int] = {}
+    for i in range(0, len(evolved.ids), max(1, len(evolved.ids) // 50)):
+        shown.setdefault(evolved.strategies[i], i)
+    picked = list(shown.values())[:N_REWRITES]
+    before = prompts.fetch([evolved.parent_ids[i] for i in picked], ["messages"])["messages"].to_pylist()
+    after = prompts.fetch([evolved.ids[i] for i in picked], ["messages"])["messages"].to_pylist()
+    lines = [
+        f"  [{evolved.strategies[i]}]\n    {_short(old[-1]['content'])}\n -> {_short(new[-1]['content'])}"
+        for i, old, new in zip(picked, before, after, strict=True)
+    ]
+    return "Rewrites:\n" + "\n".join(lines) if lines else ""
+
+
+def _pair(run: Run, outcome: Outcome, prompts: Lookup) -> str:
+    pairs = outcome.selected
+    if not len(pairs):
+        return ""
+    (prompt,) = prompts.fetch(pairs.prompt_ids[:1], ["messages"])["messages"].to_pylist()
+    good, bad = run.texts.fetch([pairs.chosen_ids[0], pairs.rejected_ids[0]], ["text"])["text"].to_pylist()
+    return (
+        "The pair selected first:\n"
+        f"    prompt    {_short(prompt[-1]['content'])}\n"
+        f"    chosen    {_short(good)}   (reward {pairs.score_chosen[0]:.4g})\n"
+        f"    rejected  {_short(bad)}   (reward {pairs.score_rejected[0]:.4g})"
+    )
+
+
+def _next(run: Run, folder: Path, manifest: dict[str, Any]) -> str:
+    other = "eva" if manifest["ranking"]["metric"] != "eva" else "map"
+    return (
+        "Next:\n"
+        f"    evolve select {run.folder} --metric {other}      the same rows by another metric, in seconds\n"
+        f"    evolve status {run.folder}                   what the pool holds\n"
+        f"    {folder / 'manifest.json'}   every count and setting"
+    )
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= WIDTH else line[: WIDTH - 3] + "..."

@@ -1,0 +1,232 @@
+"""Views: pure functions of pool rows that turn responses and rewards into pairs. No model, no GPU, seconds."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from evolve.lookup import Lookup
+from evolve.pool import Pool
+from evolve.recipe import Selection
+from prompts import content_id
+from prompts.errors import UserError
+from rewards.pairs import Candidates, pair
+from selection import near_identical
+
+CHUNK = 10_000
+
+
+@dataclass(frozen=True)
+class Responses:
+    """The responses of one sampler with the rewards of one model, in order of prompt and sample index.
+
+    Arrays of one entry a response; `spans` gives each prompt's slice of them, `errors` why a prompt has none.
+    """
+
+    ids: np.ndarray
+    scores: np.ndarray
+    reward_errors: np.ndarray
+    logp: np.ndarray
+    n_tokens: np.ndarray
+    finished: np.ndarray
+    blank: np.ndarray
+    text_keys: np.ndarray
+    spans: dict[str, slice]
+    errors: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """A preference dataset: one entry a pair, in the order of its prompts, and what became of the prompts without one.
+
+    `score_*` are rewards r, `logp_*` sums of log pi in nats, `n_tokens_*` the lengths |y|.
+    """
+
+    prompt_ids: list[str]
+    chosen_ids: list[str]
+    rejected_ids: list[str]
+    score_chosen: np.ndarray
+    score_rejected: np.ndarray
+    logp_chosen: np.ndarray
+    logp_rejected: np.ndarray
+    n_tokens_chosen: np.ndarray
+    n_tokens_rejected: np.ndarray
+    n_in: int = 0
+    dropped: Counter[str] = field(default_factory=Counter)
+
+    def __len__(self) -> int:
+        return len(self.prompt_ids)
+
+    @property
+    def ids(self) -> list[str]:
+        """A pair's identity: its prompt and its two responses."""
+        trios = zip(self.prompt_ids, self.chosen_ids, self.rejected_ids, strict=True)
+        return [content_id("pair", *trio) for trio in trios]
+
+    @property
+    def explicit(self) -> np.ndarray:
+        """M_r = |r_w - r_l|, shape (pairs,)."""
+        return np.abs(self.score_chosen - self.score_rejected)
+
+    @property
+    def implicit(self) -> np.ndarray:
+        """M_pi = |log pi(y_w)/|y_w| - log pi(y_l)/|y_l||, shape (pairs,), nats a token (Appendix D.1)."""
+        return np.abs(self.logp_chosen / self.n_tokens_chosen - self.logp_rejected / self.n_tokens_rejected)
+
+    def take(self, indices: Sequence[int] | np.ndarray) -> Pairs:
+        """The pairs at `indices`, in that order, without the books."""
+        at = np.asarray(indices, dtype=np.int64)
+        lists = [[column[i] for i in at] for column in (self.prompt_ids, self.chosen_ids, self.rejected_ids)]
+        arrays = [getattr(self, name)[at] for name in _NUMBERS]
+        return Pairs(*lists, *arrays, n_in=len(self))
+
+
+_NUMBERS = ("score_chosen", "score_rejected", "logp_chosen", "logp_rejected", "n_tokens_chosen", "n_tokens_rejected")
+
+
+def concat(first: Pairs, second: Pairs) -> Pairs:
+    """D and D' together."""
+    lists = [
+        [*getattr(first, name), *getattr(second, name)] for name in ("prompt_ids", "chosen_ids", "rejected_ids")
+    ]
+    arrays = [np.concatenate([getattr(first, name), getattr(second, name)]) for name in _NUMBERS]
+    return Pairs(*lists, *arrays, n_in=first.n_in + second.n_in, dropped=first.dropped + second.dropped)
+
+
+def load_responses(pool: Pool, sampler_id: str, reward_id: str, n: int) -> Responses:
+    """Read the numbers of all responses with sample index below n; texts are looked at part by part and not kept."""
+    errors: dict[str, str] = {}
+    parts = []
+    columns = ["id", "prompt_id", "sampler_id", "sample_index", "text", "n_tokens", "logp", "finish_reason", "error"]
+    for part in pool.responses.scan(columns):
+        part = part.filter(pc.and_(pc.equal(part["sampler_id"], sampler_id), pc.less(part["sample_index"], n)))
+        refused = part.filter(pc.less(part["sample_index"], 0))
+        errors |= dict(zip(refused["prompt_id"].to_pylist(), refused["error"].to_pylist(), strict=True))
+        part = part.filter(pc.greater_equal(part["sample_index"], 0))
+        parts.append(_without_text(part))
+    rows = pa.concat_tables(parts) if parts else _without_text(pool.responses.schema.empty_table().select(columns))
+    rows = rows.sort_by([("prompt_id", "ascending"), ("sample_index", "ascending")])
+    ids = np.array(rows["id"].to_pylist(), "S24")
+    scores, reward_errors = _scores_of(pool, reward_id, ids)
+    prompt_ids = np.array(rows["prompt_id"].to_pylist(), "S24")
+    unique, starts = np.unique(prompt_ids, return_index=True)
+    ends = np.append(starts[1:], len(prompt_ids))
+    return Responses(
+        ids=ids,
+        scores=scores,
+        reward_errors=reward_errors,
+        logp=rows["logp"].to_numpy(),
+        n_tokens=rows["n_tokens"].to_numpy(),
+        finished=np.array(rows["finish_reason"].to_pylist(), dtype=object) == "stop",
+        blank=rows["blank"].to_numpy(),
+        text_keys=rows["text_key"].to_numpy(),
+        spans={p.decode(): slice(int(a), int(b)) for p, a, b in zip(unique, starts, ends, strict=True)},
+        errors=errors,
+    )
+
+
+def pairs_of(responses: Responses, prompt_ids: Sequence[str], rule: Selection, n: int) -> Pairs:
+    """One pair for each prompt by the pair rule, or a counted reason why there is none.
+
+    Raises `UserError` when a prompt lacks responses or rewards: a view of an unfinished pool would be silently smaller.
+    """
+    kept: list[tuple[str, int, int]] = []
+    dropped: Counter[str] = Counter()
+    incomplete = 0
+    for prompt_id in prompt_ids:
+        if prompt_id in responses.errors:
+            dropped[responses.errors[prompt_id]] += 1
+            continue
+        span = responses.spans.get(prompt_id, slice(0, 0))
+        if span.stop - span.start < n or (np.isnan(responses.scores[span]) & (responses.reward_errors[span] == "")).any():
+            incomplete += 1
+            continue
+        picked = pair(
+            rule.pair_rule,
+            _candidates(responses, span),
+            prompt_id=prompt_id,
+            allow_cut_off=rule.allow_cut_off,
+            margin=rule.margin,
+            guard=rule.guard,
+        )
+        if isinstance(picked, str):
+            dropped[picked] += 1
+        else:
+            kept.append((prompt_id, span.start + picked[0], span.start + picked[1]))
+    if incomplete:
+        raise UserError(
+            f"{incomplete} of {len(prompt_ids)} prompts have no responses or rewards for this recipe yet. "
+            "`evolve run` with the same recipe computes only what is missing."
+        )
+    return _gather(responses, kept, len(prompt_ids), dropped)
+
+
+def without_near_identical(pairs: Pairs, texts: Lookup) -> Pairs:
+    """The guard against degenerate pairs (`selection.near_identical`), which needs texts: looked up in chunks."""
+    keep: list[int] = []
+    for start in range(0, len(pairs), CHUNK):
+        chosen = texts.fetch(pairs.chosen_ids[start : start + CHUNK], ["text"])["text"].to_pylist()
+        rejected = texts.fetch(pairs.rejected_ids[start : start + CHUNK], ["text"])["text"].to_pylist()
+        keep += [start + i for i, both in enumerate(zip(chosen, rejected, strict=True)) if not near_identical(*both)]
+    left = pairs.take(keep)
+    dropped = pairs.dropped.copy()
+    if len(left) < len(pairs):
+        dropped["near_identical"] += len(pairs) - len(left)
+    return Pairs(*(getattr(left, name) for name in _COLUMNS), n_in=pairs.n_in, dropped=dropped)
+
+
+_COLUMNS = ("prompt_ids", "chosen_ids", "rejected_ids", *_NUMBERS)
+
+
+def _without_text(part: pa.Table) -> pa.Table:
+    text = part["text"]
+    blank = pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(text)), 0)
+    keys = pa.array([hash(one) for one in text.to_pylist()], pa.int64())
+    return part.drop_columns(["text", "error", "sampler_id"]).append_column("blank", blank).append_column("text_key", keys)
+
+
+def _scores_of(pool: Pool, reward_id: str, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Score and error of each response; NaN and "" where there is no reward row. The last row of a response counts."""
+    found, scores, errors = [np.empty(0, "S24")], [np.empty(0)], [np.empty(0, object)]
+    for part in pool.rewards.scan(["response_id", "reward_id", "score", "error"]):
+        part = part.filter(pc.equal(part["reward_id"], reward_id))
+        found.append(np.array(part["response_id"].to_pylist(), "S24"))
+        scores.append(part["score"].to_numpy().astype(float))
+        errors.append(np.array(part["error"].fill_null("").to_pylist(), object))
+    reward_ids, last = np.unique(np.concatenate(found)[::-1], return_index=True)
+    score, error = np.full(len(ids), np.nan), np.full(len(ids), "", object)
+    if len(reward_ids):
+        at = np.minimum(np.searchsorted(reward_ids, ids), len(reward_ids) - 1)
+        there = reward_ids[at] == ids
+        score[there] = np.concatenate(scores)[::-1][last[at[there]]]
+        error[there] = np.concatenate(errors)[::-1][last[at[there]]]
+    return score, error
+
+
+def _candidates(responses: Responses, span: slice) -> Candidates:
+    return Candidates(
+        ids=[identity.decode() for identity in responses.ids[span]],
+        scores=responses.scores[span],
+        n_tokens=responses.n_tokens[span],
+        finished=responses.finished[span],
+        text_keys=responses.text_keys[span].tolist(),
+        blank=responses.blank[span],
+    )
+
+
+def _gather(responses: Responses, kept: list[tuple[str, int, int]], n_in: int, dropped: Counter[str]) -> Pairs:
+    w = np.array([chosen for _, chosen, _ in kept], dtype=np.int64)
+    l = np.array([rejected for _, _, rejected in kept], dtype=np.int64)  # noqa: E741
+    return Pairs(
+        [prompt_id for prompt_id, _, _ in kept],
+        [identity.decode() for identity in responses.ids[w]],
+        [identity.decode() for identity in responses.ids[l]],
+        *(array[side] for array in (responses.scores, responses.logp, responses.n_tokens) for side in (w, l)),
+        n_in=n_in,
+        dropped=dropped,
+    )
