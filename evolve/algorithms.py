@@ -63,7 +63,7 @@ def select_then_evolve(run: Run) -> Outcome:
     run.grow(sample=run.prompts)
     dataset = run.gen_dataset(run.prompts)  # D    <- GenDataset(X, pi, r)
     ranking = run.top_k(dataset)  # D_k  <- {d in D | M(d) >= tau_k}
-    seeds = ranking.selected.prompt_ids
+    seeds = ranking.selected.column("prompt_id")
     run.grow(evolve=seeds)
     evolved = run.evol_instruct(seeds)  # X'_k <- EvolInstruct(X_k)
     additional = run.gen_dataset(evolved.ids)  # D'_k <- GenDataset(X'_k, pi, r)

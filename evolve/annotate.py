@@ -45,7 +45,12 @@ def unscored(pool: Pool, sampler_id: str, reward_id: str, whole_groups: bool = F
 
 
 def annotate(
-    pool: Pool, sampler_id: str, reward_id: str, load: Callable[[], RewardModel], tally: Tally, whole_groups: bool = False
+    pool: Pool,
+    sampler_id: str,
+    reward_id: str,
+    load: Callable[[], RewardModel],
+    tally: Tally,
+    whole_groups: bool = False,
 ) -> int:
     """Score what lacks a reward; returns how many responses were scored. The model is loaded only if there are any."""
     ids = unscored(pool, sampler_id, reward_id, whole_groups)

@@ -16,7 +16,8 @@ def card(manifest: dict[str, Any]) -> str:
         if stage != "train"
     )
     means = "\n".join(
-        f"| {metric} | {_number(mean['before'])} | {_number(mean['after'])} |" for metric, mean in ranking["metric_means"].items()
+        f"| {metric} | {_number(mean['before'])} | {_number(mean['after'])} |"
+        for metric, mean in ranking["metric_means"].items()
     )
     return f"""---
 configs:

@@ -20,13 +20,20 @@ app = typer.Typer(
 )
 
 RecipeArgument = Annotated[str, typer.Argument(help="Name of a shipped recipe or a .toml file.")]
-RunOption = Annotated[str | None, typer.Option("--run", help="Folder of the run, or a name under runs/. Default: the recipe's name.")]
+RunOption = Annotated[
+    str | None, typer.Option("--run", help="Folder of the run, or a name under runs/. Default: the recipe's name.")
+]
 SetOption = Annotated[list[str] | None, typer.Option("--set", help="Any recipe key: --set sampling.n=8. May repeat.")]
-AlgoOption = Annotated[str | None, typer.Option("--algo", "--algorithm", help="evolve-then-select (Algorithm 1) or select-then-evolve (Algorithm 2).")]
+AlgoOption = Annotated[
+    str | None,
+    typer.Option("--algo", "--algorithm", help="evolve-then-select (Algorithm 1) or select-then-evolve (Algorithm 2)."),
+]
 MetricOption = Annotated[str | None, typer.Option(help="map (M_AP), eva (M_r), implicit (-M_pi) or uniform.")]
 AlphaOption = Annotated[float | None, typer.Option(help="Weight of the implicit margin in M_AP.")]
 KOption = Annotated[str | None, typer.Option("--k", "-k", help="Pairs to select: a number or a percentage (20%).")]
-PolicyOption = Annotated[str | None, typer.Option(help="Policy: a folder or Hub name, such as the checkpoint trained last.")]
+PolicyOption = Annotated[
+    str | None, typer.Option(help="Policy: a folder or Hub name, such as the checkpoint trained last.")
+]
 RunArgument = Annotated[str, typer.Argument(help="Folder of the run, or a name under runs/.")]
 IterOption = Annotated[int | None, typer.Option("--iter", min=1, help="Iteration. Default: the last there is.")]
 
@@ -34,7 +41,9 @@ IterOption = Annotated[int | None, typer.Option("--iter", min=1, help="Iteration
 @app.command()
 def run(
     recipe: RecipeArgument = "default",
-    iteration: Annotated[int, typer.Option("--iter", min=1, help="Iteration; from 2 on give the trained --policy.")] = 1,
+    iteration: Annotated[
+        int, typer.Option("--iter", min=1, help="Iteration; from 2 on give the trained --policy.")
+    ] = 1,
     run: RunOption = None,
     algo: AlgoOption = None,
     metric: MetricOption = None,
@@ -84,7 +93,9 @@ def status(run: RunArgument) -> None:
 @app.command()
 def export(
     run: RunArgument,
-    format: Annotated[str, typer.Option("--format", "-f", help="trl, openrlhf, llamafactory, or responses (all of them, scored).")],
+    format: Annotated[
+        str, typer.Option("--format", "-f", help="trl, openrlhf, llamafactory, or responses (all of them, scored).")
+    ],
     out: Annotated[Path, typer.Option(help="File to write; for llamafactory a folder.")],
     iteration: IterOption = None,
     algo: AlgoOption = None,
@@ -104,7 +115,9 @@ def export(
 @app.callback()
 def _options(verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more on stderr.")] = False) -> None:
     logging.basicConfig(
-        level=logging.DEBUG if verbose else logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr
+        level=logging.DEBUG if verbose else logging.WARNING,
+        format="%(levelname)s %(name)s: %(message)s",
+        stream=sys.stderr,
     )
     logging.getLogger("evolve").setLevel(logging.DEBUG if verbose else logging.INFO)
 
@@ -117,7 +130,10 @@ def main() -> None:
         print(f"evolve: {error}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
-        print("\nevolve: interrupted. What was finished is in the pool; the same command goes on from there.", file=sys.stderr)
+        print(
+            "\nevolve: interrupted. What was finished is in the pool; the same command goes on from there.",
+            file=sys.stderr,
+        )
         sys.exit(130)
 
 

@@ -13,7 +13,7 @@ from evolve.algorithms import Ranking
 from evolve.files import write_parquet
 from evolve.lookup import Lookup
 from evolve.pool import MESSAGES
-from evolve.views import CHUNK, Pairs
+from evolve.views import CHUNK, PAIR, Pairs
 
 SCHEMA = pa.schema(
     [
@@ -70,25 +70,24 @@ def _tables(
     ids = pairs.ids
     for start in range(0, len(pairs), CHUNK):
         part = pairs.take(range(start, min(start + CHUNK, len(pairs))))
-        asked = prompts.fetch(part.prompt_ids, ["messages", "parent_id", "strategy"]).to_pylist()
-        chosen = responses.fetch(part.chosen_ids, ["text"])["text"].to_pylist()
-        rejected = responses.fetch(part.rejected_ids, ["text"])["text"].to_pylist()
+        prompt_ids = part.column("prompt_id")
+        asked = prompts.fetch(prompt_ids, ["messages", "parent_id", "strategy"]).to_pylist()
+        chosen = responses.fetch(part.column("chosen_id"), ["text"])["text"].to_pylist()
+        rejected = responses.fetch(part.column("rejected_id"), ["text"])["text"].to_pylist()
         rows = []
         for i, (prompt, good, bad) in enumerate(zip(asked, chosen, rejected, strict=True)):
-            own = part.prompt_ids[i] in initial
+            own = prompt_ids[i] in initial
             rows.append(
                 {
                     "prompt": prompt["messages"],
                     "chosen": [{"role": "assistant", "content": good}],
                     "rejected": [{"role": "assistant", "content": bad}],
-                    "prompt_id": part.prompt_ids[i],
+                    "prompt_id": prompt_ids[i],
                     "parent_id": None if own else prompt["parent_id"],
                     "strategy": None if own else prompt["strategy"],
                     "source": "initial" if own else "evolved",
                     "iteration": iteration,
                     "pair_id": ids[start + i],
-                    "chosen_id": part.chosen_ids[i],
-                    "rejected_id": part.rejected_ids[i],
                 }
                 | standing.of(ids[start + i])
             )
@@ -96,19 +95,12 @@ def _tables(
 
 
 def _with_numbers(rows: list[dict[str, Any]], part: Pairs) -> pa.Table:
-    numbers = {
-        "score_chosen": part.score_chosen,
-        "score_rejected": part.score_rejected,
-        "logp_chosen": part.logp_chosen,
-        "logp_rejected": part.logp_rejected,
-        "n_tokens_chosen": part.n_tokens_chosen,
-        "n_tokens_rejected": part.n_tokens_rejected,
-        "reward_margin": part.explicit,
-        "implicit_margin": part.implicit,
-    }
+    known: dict[str, Any] = {"reward_margin": part.explicit, "implicit_margin": part.implicit}
+    known |= {name: part.column(name) for name in ("chosen_id", "rejected_id")}
+    known |= {name: part.rows[name] for name in PAIR.names or () if name in SCHEMA.names and not name.endswith("_id")}
     columns = [
-        pa.array(numbers[field.name], field.type)
-        if field.name in numbers
+        pa.array(known[field.name], field.type)
+        if field.name in known
         else pa.array([row[field.name] for row in rows], field.type)
         for field in SCHEMA
     ]

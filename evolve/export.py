@@ -80,12 +80,16 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
 def _responses(run_folder: Path, recipe: Recipe) -> Iterator[dict[str, Any]]:
     """Every response of the recipe's policy, with its reward and its objectives' scale: nothing that was paid for is lost."""
     pool = Pool(run_folder / "pool")
-    sampler = identity.sampler_settings(recipe, identity.fingerprint(recipe.policy.model, policy.folder_of(recipe.policy.model)))
-    reward = identity.reward_settings(recipe, identity.fingerprint(recipe.reward.model, policy.folder_of(recipe.reward.model)))
+    sampler = identity.sampler_settings(
+        recipe, identity.fingerprint(recipe.policy.model, policy.folder_of(recipe.policy.model))
+    )
+    reward = identity.reward_settings(
+        recipe, identity.fingerprint(recipe.reward.model, policy.folder_of(recipe.reward.model))
+    )
     sampler_id, reward_id = identity.settings_id("sampler", sampler), identity.settings_id("reward", reward)
     responses = load_responses(pool, sampler_id, reward_id, recipe.sampling.n)
     scores = {one.decode(): float(score) for one, score in zip(responses.ids, responses.scores, strict=True)}
-    messages = {}
+    messages: dict[str, Any] = {}
     for part in pool.prompts.scan(["id", "messages"]):
         messages.update(zip(part["id"].to_pylist(), part["messages"].to_pylist(), strict=True))
     columns = ["id", "prompt_id", "sample_index", "text", "n_tokens", "logp", "finish_reason"]
@@ -93,9 +97,11 @@ def _responses(run_folder: Path, recipe: Recipe) -> Iterator[dict[str, Any]]:
         for row in part.to_pylist():
             if row["id"] in scores:
                 score = scores[row["id"]]
-                yield {"prompt": messages[row["prompt_id"]], "response": row.pop("text")} | row | {
-                    "score": score if score == score else None
-                }
+                yield (
+                    {"prompt": messages[row["prompt_id"]], "response": row.pop("text")}
+                    | row
+                    | {"score": score if score == score else None}
+                )
 
 
 def _write_lines(path: Path, rows: Iterator[dict[str, Any]]) -> int:

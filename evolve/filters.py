@@ -103,7 +103,11 @@ def introduction(rewrite: Rewrite) -> bool:
 def leaked_label(rewrite: Rewrite) -> bool:
     """Carries a label of the rewriting task ("#Rewritten Prompt#:", "**New prompt:**") or the template's own marks around its prompt."""
     marks = [mark for mark in _marks(rewrite.template.text) if mark in rewrite.plain]
-    return any(mark not in rewrite.context for mark in marks) or rewrite.opens(phrases.OPENING_LABELS) or any(rewrite.says(phrases.LABELS))
+    return (
+        any(mark not in rewrite.context for mark in marks)
+        or rewrite.opens(phrases.OPENING_LABELS)
+        or any(rewrite.says(phrases.LABELS))
+    )
 
 
 def leaked_template(rewrite: Rewrite) -> bool:
@@ -142,7 +146,9 @@ def unchanged(rewrite: Rewrite) -> bool:
     parent = words(rewrite.parent.instruction)
     if nearly_same(parent, rewrite.words):
         return True
-    few = abs(len(parent) - len(rewrite.words)) <= 0.1 * len(parent) + 2  # else they can't be equal: spares the slower test
+    few = (
+        abs(len(parent) - len(rewrite.words)) <= 0.1 * len(parent) + 2
+    )  # else they can't be equal: spares the slower test
     return few and duplicate_key(rewrite.text) == duplicate_key(rewrite.parent.instruction)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
@@ -30,9 +30,10 @@ Job = Callable[[], Awaitable[None]]
 class RewardContext(Protocol):
     """How long a conversation the reward model takes; known without its weights."""
 
-    limit: int | None
+    @property
+    def limit(self) -> int | None: ...
 
-    def count(self, messages: list[Message]) -> int: ...
+    def count(self, messages: Sequence[Message]) -> int: ...
 
 
 @dataclass

@@ -33,7 +33,12 @@ def _any(*alternatives: str) -> re.Pattern[str]:
 
 
 NOUNS = ("prompt", "question", "instruction", "task", "request")
-NEEDED = (*NOUNS, "rewrit", "revised", " word")  # no pattern that is sought everywhere matches a text without one of these
+NEEDED = (
+    *NOUNS,
+    "rewrit",
+    "revised",
+    " word",
+)  # no pattern that is sought everywhere matches a text without one of these
 
 LABELS = _any(
     # anywhere: {Rewritten Prompt}, #The Given Prompt#, <new prompt>
@@ -75,9 +80,7 @@ INTRODUCTIONS = _any(
     rf"{START}(?:as an? (?:ai )?prompt (?:re)?writer|to (?:make|rewrite|complicate) (?:the|this) (?:given )?prompt)\b",
 )
 
-_CANNOT = (
-    r"(?:can't|cannot|can not|won't|will not|(?:am|'m) (?:unable|not able)(?: to)?|(?:am|'m) not comfortable)"
-)
+_CANNOT = r"(?:can't|cannot|can not|won't|will not|(?:am|'m) (?:unable|not able)(?: to)?|(?:am|'m) not comfortable)"
 _ASSIST = (
     r"(?:assist|help(?: you)?(?: with)?|fulfil+|comply|rewrite|provide|create|generate|write|do (?:that|this)|answer"
     r"|continue|complete|support|engage|produce|respond|participate|offer|share|discuss|process)"
@@ -103,9 +106,7 @@ REFUSALS = _any(
     r"\A[\W_]{0,20}申し訳(?:ありません|ございません)",
 )
 
-_EARLIER = (
-    r"(?:given|original|above|previous|initial|preceding|prior|aforementioned|earlier|provided|rewritten|source|created)"
-)
+_EARLIER = r"(?:given|original|above|previous|initial|preceding|prior|aforementioned|earlier|provided|rewritten|source|created)"
 
 REFERENCES = _any(
     rf"\b{_EARLIER}[\W_]{{1,3}}prompts?\b",

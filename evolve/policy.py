@@ -38,7 +38,7 @@ def make_policy(recipe: Recipe) -> tuple[Engine, Chat]:
 
 
 class _NoLimit:
-    limit = None
+    limit: int | None = None
 
     def count(self, messages: object) -> int:
         return 0

@@ -191,7 +191,9 @@ def _recipe_path(name_or_path: str) -> Path:
     if shipped.is_file():
         return shipped
     names = ", ".join(sorted(p.stem for p in recipes_folder().glob("*.toml")))
-    raise UserError(f"No recipe {name_or_path!r}: expected a .toml file that exists or one of the shipped ones: {names}.")
+    raise UserError(
+        f"No recipe {name_or_path!r}: expected a .toml file that exists or one of the shipped ones: {names}."
+    )
 
 
 def _anchored(data: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -219,8 +221,10 @@ def _explain(path: str, error: ValidationError) -> str:
     for problem in error.errors():
         where = ".".join(str(part) for part in problem["loc"]) or "recipe"
         found = "" if problem["type"] == "missing" else f" (found {problem['input']!r})"
-        what = "unknown key: see `evolve check` for the keys there are" if problem["type"] == "extra_forbidden" else (
-            problem["msg"].removeprefix("Value error, ")
+        what = (
+            "unknown key: see `evolve check` for the keys there are"
+            if problem["type"] == "extra_forbidden"
+            else (problem["msg"].removeprefix("Value error, "))
         )
         lines.append(f"  {where}: {what}{found}")
     return "\n".join(lines)

@@ -18,6 +18,7 @@ from evolve import algorithms, identity, policy
 from evolve.annotate import annotate
 from evolve.evolved import Evolved, evolved_prompts
 from evolve.grow import Grower, Job, Tally
+from evolve.index import initial_key
 from evolve.lock import exclusive
 from evolve.lookup import Lookup
 from evolve.pool import Pool
@@ -87,7 +88,7 @@ class Run:
         content = [identity.file_digest(source)] if source.is_file() else []
         x_id = content_id("x", config.model_dump(), self.recipe.policy.system_prompt, content)
         stored = self.pool.description("x", x_id)
-        if not stored or not all(self.grower.index.has(identity.initial_key(one)) for one in stored["ids"]):
+        if not stored or not all(self.grower.index.has(initial_key(one)) for one in stored["ids"]):
             if self.view_only:
                 raise UserError(f"{self.folder} has no prompts of this recipe yet. `evolve run` draws them.")
             stored = self._draw(x_id)
@@ -124,13 +125,16 @@ class Run:
         first = next(jobs, None)
         if first is not None:
             if self.view_only:
-                raise UserError(f"{self.folder} lacks rewrites or responses for this recipe. `evolve run` computes them.")
+                raise UserError(
+                    f"{self.folder} lacks rewrites or responses for this recipe. `evolve run` computes them."
+                )
             with self.timed("generate"):
                 self._generate(itertools.chain([first], jobs))
         if not self.view_only:
             with self.timed("reward"):
                 self._annotate()
-        self.__dict__.pop("responses", None)
+        for view in ("responses", "texts"):  # of the pool as it was
+            self.__dict__.pop(view, None)
 
     def _generate(self, jobs: Iterator[Job]) -> None:
         engine, chat = policy.make_policy(self.recipe)
@@ -152,7 +156,11 @@ class Run:
 
         def load() -> Any:
             model = policy.load_reward(self.recipe)
-            about = {"kind": model.kind, "objectives": model.objective_names, "comparable": model.comparable_across_prompts}
+            about = {
+                "kind": model.kind,
+                "objectives": model.objective_names,
+                "comparable": model.comparable_across_prompts,
+            }
             self.pool.describe("reward", self.reward_id, self.reward | about)
             return model
 
@@ -171,7 +179,7 @@ class Run:
         """GenDataset's pairs (D or D'): best against worst of the n responses, and the guard."""
         rule = self.recipe.selection
         pairs = pairs_of(self.responses, prompt_ids, rule, self.recipe.sampling.n)
-        return pairs if rule.guard == "paper" else without_near_identical(pairs, Lookup(self.pool.responses, "id"))
+        return pairs if rule.guard == "paper" else without_near_identical(pairs, self.texts)
 
     def evol_instruct(self, parents: Sequence[str]) -> Evolved:
         """X' of `parents`, or X'_k."""
@@ -195,7 +203,13 @@ class Run:
             )
         scale, ids = scale_of(pairs.explicit, pairs.implicit), pairs.ids
         scores = score_pairs(
-            rule.metric, pairs.explicit, pairs.implicit, ids, alpha=rule.alpha, scale=scale, seed=self.recipe.sampling.seed
+            rule.metric,
+            pairs.explicit,
+            pairs.implicit,
+            ids,
+            alpha=rule.alpha,
+            scale=scale,
+            seed=self.recipe.sampling.seed,
         )
         return algorithms.Ranking(pairs, scores, scale, top_k(scores, ids, rule.k))
 
@@ -208,4 +222,3 @@ class Run:
         finally:
             stage.seconds += time.monotonic() - started
             stage.tokens += self.tally.tokens - tokens
-

@@ -16,7 +16,12 @@ WIDTH = 240
 def summary(run: Run, outcome: Outcome, folder: Path, manifest: dict[str, Any]) -> str:
     """The text for stdout."""
     prompts = Lookup(run.pool.prompts, "id")
-    blocks = [_counts(folder, manifest), _rewrites(outcome, prompts), _pair(run, outcome, prompts), _next(run, folder, manifest)]
+    blocks = [
+        _counts(folder, manifest),
+        _rewrites(outcome, prompts),
+        _pair(run, outcome, prompts),
+        _next(run, folder, manifest),
+    ]
     return "\n\n".join(block for block in blocks if block)
 
 
@@ -31,13 +36,20 @@ def _counts(folder: Path, manifest: dict[str, Any]) -> str:
         "selection": f"D'_k by {ranking['metric']}",
     }
     if manifest["recipe"]["algorithm"] == "select-then-evolve":
-        names = {stage: names[stage] for stage in ("prompts", "gen_dataset_initial", "selection", "evol_instruct", "gen_dataset_evolved")}
+        names = {
+            stage: names[stage]
+            for stage in ("prompts", "gen_dataset_initial", "selection", "evol_instruct", "gen_dataset_evolved")
+        }
         names["selection"] = f"D_k  by {ranking['metric']}"
     for stage, name in names.items():
         book = rows[stage]
-        dropped = ", ".join(f"{reason} {n:,}" for reason, n in sorted(book["dropped"].items(), key=lambda item: -item[1]))
+        dropped = ", ".join(
+            f"{reason} {n:,}" for reason, n in sorted(book["dropped"].items(), key=lambda item: -item[1])
+        )
         lines.append(f"  {name:<18} {book['kept']:>7,} of {book['in']:,}" + (f"   ({dropped})" if dropped else ""))
-    seconds = ", ".join(f"{name} {stage['seconds']:.1f} s" for name, stage in manifest["stages"].items() if stage["seconds"] >= 0.05)
+    seconds = ", ".join(
+        f"{name} {stage['seconds']:.1f} s" for name, stage in manifest["stages"].items() if stage["seconds"] >= 0.05
+    )
     lines.append(
         f"  model calls now: {calls['rewrite']:,} rewrites, {calls['sample']:,} responses, {calls['reward']:,} rewards"
         + (f"; {seconds}" if seconds else "")
@@ -62,16 +74,16 @@ def _rewrites(outcome: Outcome, prompts: Lookup) -> str:
 
 
 def _pair(run: Run, outcome: Outcome, prompts: Lookup) -> str:
-    pairs = outcome.selected
-    if not len(pairs):
+    if not len(outcome.selected):
         return ""
-    (prompt,) = prompts.fetch(pairs.prompt_ids[:1], ["messages"])["messages"].to_pylist()
-    good, bad = run.texts.fetch([pairs.chosen_ids[0], pairs.rejected_ids[0]], ["text"])["text"].to_pylist()
+    first = outcome.selected.take([0])
+    (prompt,) = prompts.fetch(first.column("prompt_id"), ["messages"])["messages"].to_pylist()
+    good, bad = run.texts.fetch(first.column("chosen_id") + first.column("rejected_id"), ["text"])["text"].to_pylist()
     return (
         "The pair selected first:\n"
         f"    prompt    {_short(prompt[-1]['content'])}\n"
-        f"    chosen    {_short(good)}   (reward {pairs.score_chosen[0]:.4g})\n"
-        f"    rejected  {_short(bad)}   (reward {pairs.score_rejected[0]:.4g})"
+        f"    chosen    {_short(good)}   (reward {first.rows['score_chosen'][0]:.4g})\n"
+        f"    rejected  {_short(bad)}   (reward {first.rows['score_rejected'][0]:.4g})"
     )
 
 

@@ -40,62 +40,63 @@ class Responses:
     errors: dict[str, str]
 
 
+PAIR = np.dtype(
+    [
+        ("prompt_id", "S24"),
+        ("chosen_id", "S24"),
+        ("rejected_id", "S24"),
+        ("score_chosen", float),  # rewards r
+        ("score_rejected", float),
+        ("logp_chosen", float),  # sums of log pi(y|x), nats
+        ("logp_rejected", float),
+        ("n_tokens_chosen", np.int32),  # |y|
+        ("n_tokens_rejected", np.int32),
+    ]
+)
+
+
 @dataclass(frozen=True)
 class Pairs:
-    """A preference dataset: one entry a pair, in the order of its prompts, and what became of the prompts without one.
+    """A preference dataset: one row (of dtype PAIR) a pair, in the order of its prompts, and its books: of `n_in` prompts
+    those in `dropped` have no pair, by reason."""
 
-    `score_*` are rewards r, `logp_*` sums of log pi in nats, `n_tokens_*` the lengths |y|.
-    """
-
-    prompt_ids: list[str]
-    chosen_ids: list[str]
-    rejected_ids: list[str]
-    score_chosen: np.ndarray
-    score_rejected: np.ndarray
-    logp_chosen: np.ndarray
-    logp_rejected: np.ndarray
-    n_tokens_chosen: np.ndarray
-    n_tokens_rejected: np.ndarray
-    n_in: int = 0
+    rows: np.ndarray
+    n_in: int
     dropped: Counter[str] = field(default_factory=Counter)
 
     def __len__(self) -> int:
-        return len(self.prompt_ids)
+        return len(self.rows)
+
+    def column(self, name: str) -> list[str]:
+        """The ids in `name` (prompt_id, chosen_id or rejected_id) as text."""
+        return [identity.decode() for identity in self.rows[name]]
 
     @property
     def ids(self) -> list[str]:
         """A pair's identity: its prompt and its two responses."""
-        trios = zip(self.prompt_ids, self.chosen_ids, self.rejected_ids, strict=True)
+        trios = zip(self.column("prompt_id"), self.column("chosen_id"), self.column("rejected_id"), strict=True)
         return [content_id("pair", *trio) for trio in trios]
 
     @property
     def explicit(self) -> np.ndarray:
         """M_r = |r_w - r_l|, shape (pairs,)."""
-        return np.abs(self.score_chosen - self.score_rejected)
+        return np.abs(self.rows["score_chosen"] - self.rows["score_rejected"])
 
     @property
     def implicit(self) -> np.ndarray:
         """M_pi = |log pi(y_w)/|y_w| - log pi(y_l)/|y_l||, shape (pairs,), nats a token (Appendix D.1)."""
-        return np.abs(self.logp_chosen / self.n_tokens_chosen - self.logp_rejected / self.n_tokens_rejected)
+        rows = self.rows
+        return np.abs(rows["logp_chosen"] / rows["n_tokens_chosen"] - rows["logp_rejected"] / rows["n_tokens_rejected"])
 
     def take(self, indices: Sequence[int] | np.ndarray) -> Pairs:
-        """The pairs at `indices`, in that order, without the books."""
-        at = np.asarray(indices, dtype=np.int64)
-        lists = [[column[i] for i in at] for column in (self.prompt_ids, self.chosen_ids, self.rejected_ids)]
-        arrays = [getattr(self, name)[at] for name in _NUMBERS]
-        return Pairs(*lists, *arrays, n_in=len(self))
-
-
-_NUMBERS = ("score_chosen", "score_rejected", "logp_chosen", "logp_rejected", "n_tokens_chosen", "n_tokens_rejected")
+        """The pairs at `indices`, in that order, as a dataset of its own."""
+        rows = self.rows[np.asarray(indices, dtype=np.int64)]
+        return Pairs(rows, len(rows))
 
 
 def concat(first: Pairs, second: Pairs) -> Pairs:
     """D and D' together."""
-    lists = [
-        [*getattr(first, name), *getattr(second, name)] for name in ("prompt_ids", "chosen_ids", "rejected_ids")
-    ]
-    arrays = [np.concatenate([getattr(first, name), getattr(second, name)]) for name in _NUMBERS]
-    return Pairs(*lists, *arrays, n_in=first.n_in + second.n_in, dropped=first.dropped + second.dropped)
+    return Pairs(np.concatenate([first.rows, second.rows]), first.n_in + second.n_in, first.dropped + second.dropped)
 
 
 def load_responses(pool: Pool, sampler_id: str, reward_id: str, n: int) -> Responses:
@@ -143,7 +144,10 @@ def pairs_of(responses: Responses, prompt_ids: Sequence[str], rule: Selection, n
             dropped[responses.errors[prompt_id]] += 1
             continue
         span = responses.spans.get(prompt_id, slice(0, 0))
-        if span.stop - span.start < n or (np.isnan(responses.scores[span]) & (responses.reward_errors[span] == "")).any():
+        if (
+            span.stop - span.start < n
+            or (np.isnan(responses.scores[span]) & (responses.reward_errors[span] == "")).any()
+        ):
             incomplete += 1
             continue
         picked = pair(
@@ -163,31 +167,28 @@ def pairs_of(responses: Responses, prompt_ids: Sequence[str], rule: Selection, n
             f"{incomplete} of {len(prompt_ids)} prompts have no responses or rewards for this recipe yet. "
             "`evolve run` with the same recipe computes only what is missing."
         )
-    return _gather(responses, kept, len(prompt_ids), dropped)
+    return Pairs(_gather(responses, kept), len(prompt_ids), dropped)
 
 
 def without_near_identical(pairs: Pairs, texts: Lookup) -> Pairs:
     """The guard against degenerate pairs (`selection.near_identical`), which needs texts: looked up in chunks."""
     keep: list[int] = []
     for start in range(0, len(pairs), CHUNK):
-        chosen = texts.fetch(pairs.chosen_ids[start : start + CHUNK], ["text"])["text"].to_pylist()
-        rejected = texts.fetch(pairs.rejected_ids[start : start + CHUNK], ["text"])["text"].to_pylist()
+        part = pairs.take(range(start, min(start + CHUNK, len(pairs))))
+        chosen = texts.fetch(part.column("chosen_id"), ["text"])["text"].to_pylist()
+        rejected = texts.fetch(part.column("rejected_id"), ["text"])["text"].to_pylist()
         keep += [start + i for i, both in enumerate(zip(chosen, rejected, strict=True)) if not near_identical(*both)]
-    left = pairs.take(keep)
-    dropped = pairs.dropped.copy()
-    if len(left) < len(pairs):
-        dropped["near_identical"] += len(pairs) - len(left)
-    return Pairs(*(getattr(left, name) for name in _COLUMNS), n_in=pairs.n_in, dropped=dropped)
-
-
-_COLUMNS = ("prompt_ids", "chosen_ids", "rejected_ids", *_NUMBERS)
+    near = Counter({"near_identical": len(pairs) - len(keep)} if len(keep) < len(pairs) else {})
+    return Pairs(pairs.take(keep).rows, pairs.n_in, pairs.dropped + near)
 
 
 def _without_text(part: pa.Table) -> pa.Table:
     text = part["text"]
     blank = pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(text)), 0)
     keys = pa.array([hash(one) for one in text.to_pylist()], pa.int64())
-    return part.drop_columns(["text", "error", "sampler_id"]).append_column("blank", blank).append_column("text_key", keys)
+    return (
+        part.drop_columns(["text", "error", "sampler_id"]).append_column("blank", blank).append_column("text_key", keys)
+    )
 
 
 def _scores_of(pool: Pool, reward_id: str, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -219,14 +220,13 @@ def _candidates(responses: Responses, span: slice) -> Candidates:
     )
 
 
-def _gather(responses: Responses, kept: list[tuple[str, int, int]], n_in: int, dropped: Counter[str]) -> Pairs:
-    w = np.array([chosen for _, chosen, _ in kept], dtype=np.int64)
-    l = np.array([rejected for _, _, rejected in kept], dtype=np.int64)  # noqa: E741
-    return Pairs(
-        [prompt_id for prompt_id, _, _ in kept],
-        [identity.decode() for identity in responses.ids[w]],
-        [identity.decode() for identity in responses.ids[l]],
-        *(array[side] for array in (responses.scores, responses.logp, responses.n_tokens) for side in (w, l)),
-        n_in=n_in,
-        dropped=dropped,
-    )
+def _gather(responses: Responses, kept: list[tuple[str, int, int]]) -> np.ndarray:
+    rows = np.empty(len(kept), PAIR)
+    rows["prompt_id"] = [prompt_id for prompt_id, _, _ in kept]
+    for side, at in (("chosen", [w for _, w, _ in kept]), ("rejected", [loser for _, _, loser in kept])):
+        index = np.array(at, dtype=np.int64)
+        rows[f"{side}_id"] = responses.ids[index]
+        rows[f"score_{side}"] = responses.scores[index]
+        rows[f"logp_{side}"] = responses.logp[index]
+        rows[f"n_tokens_{side}"] = responses.n_tokens[index]
+    return rows

@@ -51,8 +51,11 @@ class Engine(Protocol):
     `description` says how the completions were made and what `logp` means: engine, version, logprobs_mode, dtype, seeds.
     """
 
-    context_length: int
-    description: dict[str, Any]
+    @property
+    def context_length(self) -> int: ...
+
+    @property
+    def description(self) -> dict[str, Any]: ...
 
     async def start(self) -> None: ...
 

@@ -32,8 +32,7 @@ class FakeChat:
 class FakeEngine:
     """Completions drawn from a word list by (seed + i): the same request gets the same completions, always.
 
-    A completion is as long as the last line of what it is asked, give or take, so that rewrites pass the length
-    filter as often as not. `dies_at` are the ordinal numbers of the requests (1-based) at which the engine dies once,
+    Completions have 4 to 60 words, so that some rewrites pass the length filter and some do not. `dies_at` are the ordinal numbers of the requests (1-based) at which the engine dies once,
     `delay` seconds pass before each answer.
     """
 
@@ -71,10 +70,8 @@ class FakeEngine:
         return [self._sample(request, i) for i in range(request.n)]
 
     def _sample(self, request: Request, i: int) -> Completion:
-        ids = request.prompt_token_ids
-        rng = random.Random(f"{request.seed + i} {len(ids)}")
-        last_line = (ids[:-1][::-1] + [10]).index(10)
-        n_words = max(3, min(round(last_line / 6 * rng.uniform(0.8, 1.6)), request.max_tokens))
+        rng = random.Random(f"{request.seed + i} {len(request.prompt_token_ids)}")
+        n_words = min(4 + int(56 * rng.random() ** 2), request.max_tokens)
         words = rng.choices(_WORDS, k=n_words)
         finish: FinishReason = "length" if rng.random() < 0.03 else "stop"
         n_tokens = n_words + (finish == "stop")

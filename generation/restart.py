@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from typing import Any
 
 import tenacity
 
@@ -32,7 +33,7 @@ class RestartingEngine:
         return self._engine.context_length
 
     @property
-    def description(self) -> dict[str, object]:
+    def description(self) -> dict[str, Any]:
         return self._engine.description
 
     @property

@@ -89,7 +89,9 @@ def _check(metric: str, explicit: np.ndarray, implicit_margin: np.ndarray, alpha
     if metric != "map" or not len(explicit):
         return
     if len(explicit) < 2:
-        raise UserError("M_AP needs at least 2 pairs to take standard deviations of; this set has 1. Add prompts, or use METRIC=eva.")
+        raise UserError(
+            "M_AP needs at least 2 pairs to take standard deviations of; this set has 1. Add prompts, or use METRIC=eva."
+        )
     flat = [name for name, sigma in (("sigma_r", scale.sigma_r), ("sigma_pi", scale.sigma_pi)) if sigma == 0]
     if "sigma_r" in flat or ("sigma_pi" in flat and alpha > 0):
         raise UserError(

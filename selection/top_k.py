@@ -19,7 +19,9 @@ def count_of(k: int | str, n: int) -> int:
         share = float(k.removesuffix("%"))
         return math.ceil(n * share / 100 - 1e-9)
     if k > n:
-        raise UserError(f"k is {k} but the set to select from has {n} pairs. Lower K, give a percentage (K=20%), or add prompts.")
+        raise UserError(
+            f"k is {k} but the set to select from has {n} pairs. Lower K, give a percentage (K=20%), or add prompts."
+        )
     return k
 
 
