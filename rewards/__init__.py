@@ -1,6 +1,19 @@
 """Reward models, annotation and pair rules."""
 
+from rewards.annotation import score_lines
+from rewards.checks import golden_check, trust_check
+from rewards.combination import combine
 from rewards.loading import context, load
 from rewards.protocol import Group, RewardModel, Score
 
-__all__ = ["Group", "RewardModel", "Score", "context", "load"]
+__all__ = [
+    "Group",
+    "RewardModel",
+    "Score",
+    "combine",
+    "context",
+    "golden_check",
+    "load",
+    "score_lines",
+    "trust_check",
+]

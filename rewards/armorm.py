@@ -20,7 +20,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import nn
@@ -30,8 +30,8 @@ from prompts.errors import UserError
 from rewards import objectives
 from rewards.checkpoint import Tensors, check_layout, fingerprint, read_json
 from rewards.conversation import ChatTokenizer
-from rewards.passes import Layout, Reader, Row, attend_packed
-from rewards.protocol import Group, Score
+from rewards.passes import Layout, Reader, Row, attend_packed, score_rows
+from rewards.protocol import Group, Kind, Score
 
 HEADER = "<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n"
 ARCHITECTURE = "LlamaForRewardModelWithGating"
@@ -40,7 +40,7 @@ ARCHITECTURE = "LlamaForRewardModelWithGating"
 class ArmoRM:
     """A loaded ArmoRM checkpoint; see rewards.load for the arguments."""
 
-    kind: Literal["multi"] = "multi"
+    kind: Kind = "multi"
     comparable_across_prompts = True
 
     def __init__(
@@ -55,7 +55,7 @@ class ArmoRM:
         layout: Layout = "shared",
     ) -> None:
         raw = read_json(folder, "config.json", required=True)
-        self.name, self.compat = name, compat
+        self.name, self.dtype, self.compat = name, dtype, compat
         self.objective_names = _objective_names(folder, raw)
         self.limit = int(raw["max_position_embeddings"])
         self.chat = ChatTokenizer(folder, compat=compat)
@@ -68,25 +68,8 @@ class ArmoRM:
     def score(self, groups: Sequence[Group]) -> list[list[Score]]:
         """Score, objectives and gate weights of every response. Errors of a row: "too_long", "template_refused",
         "header_not_found", "special_strings" (only with tokenizers that can't keep them as text), "out_of_memory"."""
-        scores: list[list[Score]] = []
-        rows: list[Row] = []
-        places: list[tuple[int, int]] = []
-        for g, group in enumerate(groups):
-            found = self.rows(group, g)
-            scores.append(
-                [Score(float("nan"), error=row if isinstance(row, str) else "out_of_memory") for row in found]
-            )
-            for n, row in enumerate(found):
-                if isinstance(row, Row):
-                    rows.append(row)
-                    places.append((g, n))
-        states = self.reader.read(rows)
-        read = [(place, state) for place, state in zip(places, states, strict=True) if state is not None]
-        if read:
-            stacked = torch.stack([state for _, state in read])
-            for ((g, n), _), score in zip(read, self.heads.scores(stacked), strict=True):
-                scores[g][n] = score
-        return scores
+        rows = [self.rows(group, number) for number, group in enumerate(groups)]
+        return score_rows(self.reader, rows, self.heads.scores)
 
     def rows(self, group: Group, number: int = 0) -> list[Row | str]:
         """What the backbone is to read for each response: ids and the positions (header, last token); or the error."""

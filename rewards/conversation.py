@@ -14,13 +14,22 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from prompts import Message
 from prompts.errors import UserError
 from rewards.checkpoint import read_json
 
 SENTINELS = 0xF0000  # supplementary private use area A: no template or `strip` touches these characters
+
+
+def encodable(text: str) -> bool:
+    """False for half of a surrogate pair, which JSON can escape and no tokenizer takes."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 class TemplateRefused(Exception):
@@ -30,9 +39,12 @@ class TemplateRefused(Exception):
 class ChatTokenizer:
     """Tokenizer and template of a checkpoint. `specials` are the strings that it turns into control tokens."""
 
-    def __init__(self, folder: Path, *, compat: bool = False) -> None:
+    def __init__(self, folder: Path, *, compat: bool = False, controls: Sequence[str] = ()) -> None:
+        """`controls` are tokens of the vocabulary to treat as special even if the tokenizer's files do not say so."""
         self.folder, self.compat = folder, compat
         self.tokenizer = _load_tokenizer(folder)
+        if controls:
+            self.tokenizer.add_special_tokens({"additional_special_tokens": list(controls)})
         self._rust = self.tokenizer.backend_tokenizer
         self._rust.no_padding()
         self._rust.no_truncation()
@@ -58,7 +70,7 @@ class ChatTokenizer:
     def encode(
         self, conversations: Sequence[Sequence[Message]], *, generation_prompt: bool = False
     ) -> list[list[int] | str]:
-        """Token ids of each conversation, or the reason why there are none: "template_refused", "special_strings".
+        """Token ids of each conversation, or the reason: "template_refused", "bad_unicode" or "special_strings".
 
         The latter only where a tokenizer can't encode a text piece by piece (see `_encode_pieces`) and the text holds
         special strings.
@@ -66,6 +78,9 @@ class ChatTokenizer:
         results: list[list[int] | str] = []
         plain: list[tuple[int, str]] = []
         for i, messages in enumerate(conversations):
+            if not all(encodable(message["content"]) for message in messages):
+                results.append("bad_unicode")
+                continue
             results.append("template_refused")
             try:
                 if self.compat or not any(self._special.search(message["content"]) for message in messages):
@@ -77,6 +92,18 @@ class ChatTokenizer:
         for (i, _), ids in zip(plain, self._encode_texts([text for _, text in plain]), strict=True):
             results[i] = self._one_bos(ids)
         return results
+
+    def encode_between(self, before: str, text: str, after: str) -> list[int] | str:
+        """Ids of a text between control tokens, without a template; or a reason as in `encode`."""
+        if not encodable(text):
+            return "bad_unicode"
+        if self.compat or not self._special.search(text):
+            return self._encode_texts([before + text + after])[0]
+        sample = f"{before}Why? Two lines,\n\n of  text: 42{after}"
+        if self._encode_pieces(sample, {}) != self._encode_texts([sample])[0]:
+            return "special_strings"
+        hidden, shown = self._sentinels([text])
+        return self._encode_pieces(before + self._special.sub(lambda match: hidden[match[0]], text) + after, shown)
 
     def text_ids(self, text: str, *, special: bool = False) -> list[int]:
         """Ids of a bare text without BOS or EOS; control tokens are recognized only if `special`."""
@@ -94,15 +121,19 @@ class ChatTokenizer:
         """Hide the contents' special strings behind private characters, render, encode between control tokens."""
         if not self._encode_pieces_is_exact():
             return "special_strings"
-        used = {ord(c) for message in messages for c in message["content"] if ord(c) >= SENTINELS}
-        free = (code for code in range(SENTINELS, 0x110000) if code not in used)
-        hidden = {text: chr(next(free)) for text in self.specials}
+        hidden, shown = self._sentinels([message["content"] for message in messages])
         safe: list[Message] = [
             {"role": m["role"], "content": self._special.sub(lambda match: hidden[match[0]], m["content"])}
             for m in messages
         ]
-        shown = {ord(sentinel): text for text, sentinel in hidden.items()}
         return self._one_bos(self._encode_pieces(self.render(safe, generation_prompt=generation_prompt), shown))
+
+    def _sentinels(self, texts: list[str]) -> tuple[dict[str, str], dict[int, str]]:
+        """For each special string a private character that is in none of `texts`; and the way back, for translate."""
+        used = {ord(c) for text in texts for c in text if ord(c) >= SENTINELS}
+        free = (code for code in range(SENTINELS, 0x110000) if code not in used)
+        hidden = {text: chr(next(free)) for text in self.specials}
+        return hidden, {ord(sentinel): text for text, sentinel in hidden.items()}
 
     def _encode_pieces(self, rendered: str, shown: dict[int, str]) -> list[int]:
         """Encode the control tokens of `rendered` as such and the text between them as text, after `shown` is put back.
@@ -141,26 +172,55 @@ class ChatTokenizer:
         return self._pieces_exact
 
 
-@dataclass(frozen=True, slots=True)
-class PromptContext:
+class PromptContext(Protocol):
     """How much room a prompt leaves for a response under a reward model, known without its weights.
 
     `limit` is the most tokens of prompt, template and response together that the model scores (None: no known limit).
     """
 
-    limit: int | None
-    _tokenizer: Any
+    @property
+    def limit(self) -> int | None: ...
 
     def count(self, messages: Sequence[Message]) -> int:
-        """Tokens of the prompt under the model's template, up to where a response begins. Raises TemplateRefused."""
-        ids = self._tokenizer.encode([messages], generation_prompt=True)[0]
+        """Tokens of the prompt up to where a response begins. Raises TemplateRefused if it can't be rendered."""
+        ...
+
+    def room(self, messages: Sequence[Message]) -> int | None:
+        """Tokens left for the text of a response: None without a limit, 0 if nothing fits or the template refuses."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ChatContext:
+    """The context of a model that reads conversations through a chat template."""
+
+    limit: int
+    chat: ChatTokenizer
+
+    def count(self, messages: Sequence[Message]) -> int:
+        ids = self.chat.encode([messages], generation_prompt=True)[0]
         if isinstance(ids, str):
             raise TemplateRefused(ids)
         return len(ids)
 
-    def room(self, messages: Sequence[Message]) -> int | None:
-        """Tokens left for a response, beside the one that ends its turn: None without a limit, below 1 if none."""
-        return None if self.limit is None else self.limit - self.count(messages) - 1
+    def room(self, messages: Sequence[Message]) -> int:
+        try:
+            return max(0, self.limit - self.count(messages) - 1)  # one for the token that ends the turn
+        except TemplateRefused:
+            return 0
+
+
+@dataclass(frozen=True, slots=True)
+class NoLimit:
+    """The context of a model whose limit is not known here, such as a judge behind a server."""
+
+    limit: None = None
+
+    def count(self, messages: Sequence[Message]) -> int:
+        return sum(len(message["content"].encode()) for message in messages)  # bytes: no tokenizer has more tokens
+
+    def room(self, messages: Sequence[Message]) -> None:
+        return None
 
 
 def _load_tokenizer(folder: Path) -> Any:

@@ -22,13 +22,21 @@ def load(
     batch_tokens: int = 16384,
     compat: bool = False,
 ) -> RewardModel:
-    """Load the reward model in folder or of Hub name `model`.
+    """Load the reward model in folder or of Hub name `model`; "openai:NAME" is a judge, "fake:SEED" the fake one.
 
     `dtype` is the backbone's precision: "auto" is bfloat16 on a GPU and float32 elsewhere. `device` "auto" is the GPU
     if there is one. `batch_tokens` bounds the tokens of one forward. `compat` reproduces the quirks of the released
     code with special strings in texts (see rewards.conversation). Raises UserError for anything but a complete, known
     checkpoint.
     """
+    if model.startswith("fake:"):
+        from rewards.fake import FakeRewardModel
+
+        return FakeRewardModel(_number(model))
+    if model.startswith("openai:"):
+        from rewards.judge import Judge
+
+        return Judge(model.removeprefix("openai:"))
     folder = resolve(model)
     module, name = _class(folder)
     import torch
@@ -55,11 +63,16 @@ def load(
 
 def context(model: str) -> PromptContext:
     """Limit and prompt lengths of a reward model, from its configuration and tokenizer alone (no weights are read)."""
-    from rewards.conversation import ChatTokenizer, PromptContext
+    from rewards.conversation import ChatContext, ChatTokenizer, NoLimit
 
+    if model.startswith(("fake:", "openai:")):
+        return NoLimit()
     folder = resolve(model, weights=False)
-    limit = read_json(folder, "config.json", required=True).get("max_position_embeddings")
-    return PromptContext(limit, ChatTokenizer(folder))
+    if _class(folder)[1] == "PairRM":
+        from rewards.pairrm import PairText
+
+        return PairText(folder)
+    return ChatContext(int(_limit(folder)), ChatTokenizer(folder))
 
 
 def _class(folder: Path) -> tuple[str, str]:
@@ -69,9 +82,26 @@ def _class(folder: Path) -> tuple[str, str]:
     for architecture in architectures:
         if architecture == "LlamaForRewardModelWithGating":
             return "rewards.armorm", "ArmoRM"
+        if architecture == "DebertaV2PairRM":
+            return "rewards.pairrm", "PairRM"
         if architecture.endswith("ForSequenceClassification"):
             return "rewards.scalar", "ScalarClassifier"
+    hint = " For PairRM give the Hugging Face layout, llm-blender/PairRM-hf." if "ranker_type" in config else ""
     raise UserError(
         f"{folder}/config.json: architectures {architectures}, none of which is a known reward model "
-        "(ArmoRM's LlamaForRewardModelWithGating, any *ForSequenceClassification with one label, PairRM)."
+        f"(LlamaForRewardModelWithGating, DebertaV2PairRM, any *ForSequenceClassification with one label).{hint}"
     )
+
+
+def _limit(folder: Path) -> int:
+    limit = read_json(folder, "config.json", required=True).get("max_position_embeddings")
+    if not isinstance(limit, int):
+        raise UserError(f"{folder}/config.json: max_position_embeddings is {limit!r}, expected a number of tokens.")
+    return limit
+
+
+def _number(model: str) -> int:
+    seed = model.removeprefix("fake:")
+    if not seed.isdecimal():
+        raise UserError(f"reward model {model!r}: the fake one takes a number as its seed, such as 'fake:0'.")
+    return int(seed)

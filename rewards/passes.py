@@ -12,6 +12,7 @@ Three layouts, equal up to rounding (each token sees exactly the tokens before i
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ import torch
 from torch.nn.functional import scaled_dot_product_attention as sdpa
 
 from generation.batches import token_budget_batches
+from rewards.protocol import Score
 
 Layout = Literal["padded", "packed", "shared"]
 # Families whose attention is plain causal softmax attention, so that the packed layouts are exact.
@@ -81,7 +83,8 @@ def attend_packed(config: Any) -> str:
     from transformers import AttentionInterface
 
     AttentionInterface.register(ATTENTION, packed_attention)
-    return ATTENTION if config.model_type in PACKABLE and not getattr(config, "use_sliding_window", None) else "sdpa"
+    slides = getattr(config, "sliding_window", None) and getattr(config, "use_sliding_window", True)
+    return ATTENTION if config.model_type in PACKABLE and not slides else "sdpa"
 
 
 class Reader:
@@ -140,7 +143,8 @@ class Reader:
         for i, row in enumerate(rows):
             ids[i, : len(row.ids)] = torch.tensor(row.ids)
             mask[i, : len(row.ids)] = 1
-        out = self.backbone(input_ids=ids.to(self.device), attention_mask=mask.to(self.device), use_cache=False)
+        cache = {"use_cache": False} if getattr(self.backbone.config, "use_cache", None) is not None else {}
+        out = self.backbone(input_ids=ids.to(self.device), attention_mask=mask.to(self.device), **cache)
         return [out.last_hidden_state[i, list(row.reads)] for i, row in enumerate(rows)]
 
     def _packed(self, rows: list[Row]) -> list[torch.Tensor]:
@@ -242,3 +246,20 @@ def within_memory(batches: Sequence[list[int]], forward: Callable[[list[int]], N
 def _halves(batch: list[int]) -> list[list[int]]:
     middle = (len(batch) + 1) // 2
     return [batch[:middle], batch[middle:]]
+
+
+def score_rows(
+    reader: Reader, groups: Sequence[Sequence[Row | str]], head: Callable[[torch.Tensor], list[Score]]
+) -> list[list[Score]]:
+    """Scores in the shape of `groups`: of each row `head` of its hidden states (rows, reads, hidden), or its error."""
+    scores = [
+        [Score(float("nan"), error=row if isinstance(row, str) else "out_of_memory") for row in group]
+        for group in groups
+    ]
+    places = [(g, n) for g, group in enumerate(groups) for n, row in enumerate(group) if isinstance(row, Row)]
+    states = reader.read([row for group in groups for row in group if isinstance(row, Row)])
+    read = [(place, state) for place, state in zip(places, states, strict=True) if state is not None]
+    if read:
+        for ((g, n), _), score in zip(read, head(torch.stack([state for _, state in read])), strict=True):
+            scores[g][n] = score if math.isfinite(score.score) else Score(float("nan"), error="not_finite")
+    return scores

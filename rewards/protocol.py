@@ -8,6 +8,8 @@ from typing import Literal, Protocol, runtime_checkable
 
 from prompts import Message
 
+Kind = Literal["scalar", "multi", "pairwise", "judge"]
+
 
 @dataclass(frozen=True, slots=True)
 class Group:
@@ -42,7 +44,7 @@ class RewardModel(Protocol):
 
     id: str
     name: str
-    kind: Literal["scalar", "multi", "pairwise", "judge"]
+    kind: Kind
     comparable_across_prompts: bool
     objective_names: tuple[str, ...]
 

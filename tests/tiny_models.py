@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from safetensors.torch import save_file
-from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
 LLAMA3_TEMPLATE = (
     "{% for turn in messages %}{{ (bos_token if loop.first else '')"
@@ -201,3 +201,122 @@ def save_sharded(folder: Path, weights: dict[str, torch.Tensor], shards: int) ->
         save_file(part, str(folder / file), metadata={"format": "pt"})
         where |= dict.fromkeys(part, file)
     (folder / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": where}))
+
+
+def scalar(
+    folder: Path,
+    *,
+    seed: int = 0,
+    family: str = "Llama",
+    hidden: int = 64,
+    limit: int = 8192,
+    pad: str = PAD,
+    template: str = LLAMA3_TEMPLATE,
+    add_bos: bool = False,
+    labels: int = 1,
+) -> Path:
+    """A tiny sequence classifier of a stock family (Llama, Qwen2, Gemma2, ...); `pad` names the padding token.
+
+    With `add_bos` the tokenizer itself puts a BOS before every text, as Llama 3's does.
+    """
+    import transformers
+
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer = write_tokenizer(folder, template=template)
+    if add_bos:
+        bos = SPECIALS[0]
+        tokenizer.post_processor = processors.TemplateProcessing(
+            single=f"{bos} $A", special_tokens=[(bos, tokenizer.token_to_id(bos))]
+        )
+        tokenizer.save(str(folder / "tokenizer.json"))
+    config = getattr(transformers, f"{family}Config")(
+        vocab_size=tokenizer.get_vocab_size(),
+        hidden_size=hidden,
+        intermediate_size=2 * hidden,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=hidden // 4,
+        max_position_embeddings=limit,
+        num_labels=labels,
+        pad_token_id=tokenizer.token_to_id(pad),
+        bos_token_id=tokenizer.token_to_id(SPECIALS[0]),
+        eos_token_id=tokenizer.token_to_id(SPECIALS[4]),
+    )
+    torch.manual_seed(seed)
+    model = getattr(transformers, f"{family}ForSequenceClassification")(config)
+    generator = torch.Generator().manual_seed(seed)
+    for parameter in model.parameters():
+        if parameter.dim() > 1:
+            parameter.data = _normal(generator, *parameter.shape)
+    model.save_pretrained(folder)
+    return folder
+
+
+PAIRRM_SPECIALS = ["[PAD]", "[CLS]", "[SEP]", "[UNK]", "[MASK]"]
+PAIRRM_PREFIXES = ["<|source|>", "<|candidate1|>", "<|candidate2|>", "<|candidate|>"]
+
+
+def pairrm(folder: Path, *, seed: int = 0, hidden: int = 32) -> Path:
+    """A tiny PairRM in the layout of its Hugging Face release: `pretrained_model.*`, `head_layer.1` and `head_layer.4`."""
+    from transformers import DebertaV2Config, DebertaV2Model
+
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer = bpe_tokenizer(PAIRRM_SPECIALS)
+    tokenizer.add_tokens(PAIRRM_PREFIXES)  # as in the release: added, but not special
+    ids = {text: tokenizer.token_to_id(text) for text in [*PAIRRM_SPECIALS, *PAIRRM_PREFIXES]}
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[(text, ids[text]) for text in ("[CLS]", "[SEP]")]
+    )
+    tokenizer.save(str(folder / "tokenizer.json"))
+    names = {
+        "pad_token": "[PAD]",
+        "cls_token": "[CLS]",
+        "sep_token": "[SEP]",
+        "unk_token": "[UNK]",
+        "mask_token": "[MASK]",
+    }
+    (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "PreTrainedTokenizerFast", **names}))
+    config = {
+        "architectures": ["DebertaV2PairRM"],
+        "model_type": "deberta-v2",
+        "attention_probs_dropout_prob": 0.1,
+        "hidden_act": "gelu",
+        "hidden_dropout_prob": 0.1,
+        "hidden_size": hidden,
+        "intermediate_size": 2 * hidden,
+        "layer_norm_eps": 1e-07,
+        "max_position_embeddings": 512,
+        "max_relative_positions": -1,
+        "norm_rel_ebd": "layer_norm",
+        "num_attention_heads": 4,
+        "num_hidden_layers": 2,
+        "pad_token_id": ids["[PAD]"],
+        "pooler_hidden_size": hidden,
+        "pos_att_type": ["p2c", "c2p"],
+        "position_biased_input": False,
+        "position_buckets": 256,
+        "relative_attention": True,
+        "share_att_key": True,
+        "type_vocab_size": 0,
+        "vocab_size": tokenizer.get_vocab_size(),
+        "n_tasks": 1,
+        "drop_out": 0.05,
+        "source_prefix_id": ids["<|source|>"],
+        "cand1_prefix_id": ids["<|candidate1|>"],
+        "cand2_prefix_id": ids["<|candidate2|>"],
+        "cand_prefix_id": ids["<|candidate|>"],
+    }
+    (folder / "config.json").write_text(json.dumps(config))
+    generator = torch.Generator().manual_seed(seed)
+    backbone = DebertaV2Model(DebertaV2Config.from_pretrained(folder))
+    weights = {f"pretrained_model.{name}": tensor for name, tensor in backbone.state_dict().items()}
+    weights |= {name: _normal(generator, *tensor.shape) for name, tensor in weights.items() if tensor.dim() > 1}
+    weights |= {
+        "head_layer.1.weight": _normal(generator, hidden, 2 * hidden),
+        "head_layer.1.bias": _normal(generator, hidden, scale=0.1),
+        "head_layer.4.weight": _normal(generator, 1, hidden),
+        "head_layer.4.bias": _normal(generator, 1, scale=0.1),
+    }
+    save_file({name: tensor.contiguous() for name, tensor in weights.items()}, str(folder / "model.safetensors"))
+    return folder

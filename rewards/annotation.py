@@ -1,0 +1,75 @@
+"""Scores for a stream of rows, one out for each in, in the same order."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from itertools import groupby, islice
+from typing import Any
+
+from prompts import Message
+from rewards.conversation import encodable
+from rewards.protocol import Group, RewardModel, Score
+
+WINDOW = 512
+
+
+def score_lines(model: RewardModel, lines: Iterable[Any], *, window: int = WINDOW) -> Iterator[dict[str, Any]]:
+    """Yield each line of `lines` with its scores added, in order.
+
+    A line is {"prompt": text or messages, "response": text} and whatever else, which is kept; a single assistant
+    message may stand for the response. Added are "score", and where the model has them "rewards" (in the checkpoint's
+    order) and "gating"; or "error", the reason why there is no score: a line that can't be read is an error in its
+    place, never an exception. `window` lines are read and scored at a time; neighbours with an equal prompt are
+    scored as one group, so that what they share is computed once (for pairwise models the group is what a response is
+    compared with).
+    """
+    stream = iter(lines)
+    while batch := list(islice(stream, window)):
+        yield from _score_window(model, batch)
+
+
+def _score_window(model: RewardModel, batch: list[Any]) -> Iterator[dict[str, Any]]:
+    read = [_read(line) for line in batch]
+    numbers = [i for i, row in enumerate(read) if isinstance(row, tuple)]
+    runs = [list(run) for _, run in groupby(numbers, key=lambda i: read[i][0])]
+    groups = [Group(read[run[0]][0], [read[i][1] for i in run]) for run in runs]  # type: ignore[arg-type]
+    found = dict(zip((i for run in runs for i in run), (s for g in model.score(groups) for s in g), strict=True))
+    for i, (line, row) in enumerate(zip(batch, read, strict=True)):
+        kept = dict(line) if isinstance(line, dict) else {"line": line}
+        yield kept | ({"error": row} if isinstance(row, str) else fields(found[i]))
+
+
+def fields(score: Score) -> dict[str, Any]:
+    """What a score adds to a row: "score" and, if there are any, "rewards" and "gating"; or "error"."""
+    if score.error or not math.isfinite(score.score):
+        return {"error": score.error or "not_finite"}
+    vectors = {"rewards": list(score.objectives), "gating": list(score.weights)}
+    return {"score": score.score} | {name: values for name, values in vectors.items() if values}
+
+
+def _read(line: Any) -> tuple[list[Message], str] | str:
+    """The line's messages and response, or what is wrong with it."""
+    if not isinstance(line, dict):
+        return "not_an_object"
+    for key in ("prompt", "response"):
+        if line.get(key) is None:
+            return f"no_{key}"
+    prompt, response = line["prompt"], line["response"]
+    if isinstance(prompt, str):
+        prompt = [{"role": "user", "content": prompt}]
+    if not _is_messages(prompt) or not prompt:
+        return "bad_prompt"
+    if _is_messages(response) and len(response) == 1 and response[0]["role"] == "assistant":
+        response = response[0]["content"]
+    if not isinstance(response, str):
+        return "bad_response"
+    if not encodable(response) or not all(encodable(message["content"]) for message in prompt):
+        return "bad_unicode"
+    return [Message(role=message["role"], content=message["content"]) for message in prompt], response
+
+
+def _is_messages(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(m, dict) and isinstance(m.get("role"), str) and isinstance(m.get("content"), str) for m in value
+    )

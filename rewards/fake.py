@@ -1,0 +1,33 @@
+"""A reward model that reads nothing: a score from the hash of the text. For tests, dry runs and overhead
+measurements.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from prompts import content_id
+from rewards.protocol import Group, Kind, Score
+
+LARGEST = 16**24 - 1  # of the 24 hexadecimal digits of a content id
+
+
+class FakeRewardModel:
+    """Scores between 0 and 1, spread evenly, each a function of seed, prompt and response alone. Never fails."""
+
+    name = "fake"
+    kind: Kind = "scalar"
+    comparable_across_prompts = True
+    objective_names: tuple[str, ...] = ()
+
+    def __init__(self, seed: int = 0) -> None:
+        self.seed = seed
+        self.id = content_id("fake reward", seed)
+
+    def score(self, groups: Sequence[Group]) -> list[list[Score]]:
+        """A score for every response of every group."""
+        return [[Score(self._draw(group, text)) for text in group.responses] for group in groups]
+
+    def _draw(self, group: Group, text: str) -> float:
+        prompt = [[message["role"], message["content"]] for message in group.messages]
+        return int(content_id("fake reward", self.seed, prompt, text), 16) / LARGEST
