@@ -1,8 +1,9 @@
 """Which rewrites become prompts of X': one function and one reason for each way in which a rewrite can be bad.
 
-A filter looks at one rewrite and its parent; its name is the reason. What a parent says itself never counts against its rewrite:
-a prompt about prompts, one that asks for a letter of refusal or one that opens with "Sure!" is rewritten like any other.
-Duplicates are judged where the set is known (`prompts.conversation_key`), tokens where the tokenizer is (`too_long`).
+A filter looks at one rewrite and its parent; its name is the reason. What a parent says itself never counts against
+its rewrite: a prompt about prompts, one that asks for a letter of refusal or one that opens with "Sure!" is rewritten
+like any other. Duplicates are judged where the set is known (`prompts.conversation_key`), tokens where the tokenizer
+is (`too_long`).
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ _THOUGHT = "</think>"
 
 @dataclass(frozen=True)
 class Rewrite:
-    """A rewrite as a policy returned it, after `clean`: its parent, the template that asked for it, why generation ended."""
+    """A rewrite as `clean` left it, with its parent, the template that asked for it, and why generation ended."""
 
     parent: Prompt
     text: str
@@ -66,10 +67,11 @@ class Rewrite:
 
 
 def clean(text: str, parent: Prompt) -> str:
-    """The prompt in a reply, without its wrapping: outer space, a reasoning model's thoughts, and one pair of quotes around the whole.
+    """The prompt in a reply, without its wrapping: outer space, a reasoning model's thoughts, and one pair of quotes
+    around the whole.
 
-    Quotes stay if the parent is wrapped in quotes too, or if the text has more of the same kind inside. Only what `clean` leaves
-    is judged, kept as the prompt and answered.
+    Quotes stay if the parent is wrapped in quotes too, or if the text has more of the same kind inside. Only what
+    `clean` leaves is judged, kept as the prompt and answered.
     """
     if _THOUGHT in text and _THOUGHT not in parent.instruction:
         text = text.partition(_THOUGHT)[2]
@@ -91,17 +93,21 @@ def cut_off(rewrite: Rewrite) -> bool:
 
 
 def refusal(rewrite: Rewrite) -> bool:
-    """Opens by declining ("I'm sorry, but I can't help with that"): a refusal trained on as a prompt teaches nothing."""
+    """Opens by declining ("I'm sorry, but I can't help with that"): as a prompt it teaches nothing."""
     return rewrite.opens(phrases.REFUSALS)
 
 
 def introduction(rewrite: Rewrite) -> bool:
-    """Opens by talking to whoever asked for it ("Here is the rewritten prompt", "Sure!"): that would be asked along with the prompt."""
+    """Opens by talking to whoever asked for it ("Here is the rewritten prompt", "Sure!"): that would be asked along
+    with the prompt.
+    """
     return rewrite.opens(phrases.INTRODUCTIONS)
 
 
 def leaked_label(rewrite: Rewrite) -> bool:
-    """Carries a label of the rewriting task ("#Rewritten Prompt#:", "**New prompt:**") or the template's own marks around its prompt."""
+    """Carries a label of the rewriting task ("#Rewritten Prompt#:", "**New prompt:**") or the template's own marks
+    around its prompt.
+    """
     marks = [mark for mark in _marks(rewrite.template.text) if mark in rewrite.plain]
     return (
         any(mark not in rewrite.context for mark in marks)
@@ -111,7 +117,8 @@ def leaked_label(rewrite: Rewrite) -> bool:
 
 
 def leaked_template(rewrite: Rewrite) -> bool:
-    """Repeats the instructions it was given: 8 words in a row of the template, or its placeholder, that the parent does not have.
+    """Repeats the instructions it was given: 8 words in a row of the template, or its placeholder, that the parent
+    does not have.
 
     Found from the template in use, whoever wrote it.
     """
@@ -123,7 +130,9 @@ def leaked_template(rewrite: Rewrite) -> bool:
 
 
 def commentary(rewrite: Rewrite) -> bool:
-    """Adds remarks on itself ("This rewritten version adds a constraint", "(12 words added)"): they would be asked along with the prompt."""
+    """Adds remarks on itself ("This rewritten version adds a constraint", "(12 words added)"): they would be asked
+    along with the prompt.
+    """
     nouns = _nouns(rewrite.context)
     return any(not _nouns(match) or not _nouns(match) <= nouns for match in rewrite.says(phrases.COMMENTARY))
 
@@ -138,32 +147,42 @@ def refers_back(rewrite: Rewrite) -> bool:
 
 
 def unchanged(rewrite: Rewrite) -> bool:
-    """The parent again, or nearly: equal but for case, spacing and outer punctuation; or at least 95% of the parent's words are there
-    in the same order, with at most 2 new ones that are at most a fifth of the parent's number (`prompts.likeness.nearly_same`).
+    """The parent again, or nearly: equal but for case, spacing and outer punctuation; or at least 95% of the parent's
+    words are there in the same order, with at most 2 new ones that are at most a fifth of the parent's number
+    (`prompts.likeness.nearly_same`).
 
     So "5" for "3" is a change in a line and a near-copy in a page.
     """
     parent = words(rewrite.parent.instruction)
     if nearly_same(parent, rewrite.words):
         return True
-    few = (
-        abs(len(parent) - len(rewrite.words)) <= 0.1 * len(parent) + 2
-    )  # else they can't be equal: spares the slower test
-    return few and duplicate_key(rewrite.text) == duplicate_key(rewrite.parent.instruction)
+    # Texts whose numbers of words differ more than this have different keys: spares the slower test.
+    near = abs(len(parent) - len(rewrite.words)) <= 0.1 * len(parent) + 2
+    return near and duplicate_key(rewrite.text) == duplicate_key(rewrite.parent.instruction)
 
 
 def length_ratio(rewrite: Rewrite) -> bool:
-    """More than 5 times longer or shorter than the parent, in characters: an answer, a lecture or a stump instead of a rewrite.
+    """More than 5 times longer or shorter than the parent, in characters: an answer, a lecture or a stump.
 
-    The authors' rule, kept as it is. A parent under some 15 characters can hardly take the 10 words asked for.
+    The authors' rule, kept as it is. It is hard on short parents: the 10 to 20 words asked for are about 60 to 120
+    characters, too many for a parent of fewer than 15 to 30.
     """
     lengths = sorted((len(rewrite.text.strip()), len(rewrite.parent.instruction.strip())))
     return lengths[1] > LENGTH_RATIO * lengths[0]
 
 
 FILTERS: tuple[Callable[[Rewrite], bool], ...] = (
-    empty, cut_off, refusal, introduction, leaked_label, leaked_template, commentary, refers_back, unchanged, length_ratio,
-)  # fmt: skip
+    empty,
+    cut_off,
+    refusal,
+    introduction,
+    leaked_label,
+    leaked_template,
+    commentary,
+    refers_back,
+    unchanged,
+    length_ratio,
+)
 TOO_LONG, DUPLICATE = "too_long", "duplicate"
 REASONS = (*(rule.__name__ for rule in FILTERS), TOO_LONG, DUPLICATE)
 
@@ -175,7 +194,7 @@ def verdict(parent: Prompt, text: str, template: Template, finish_reason: str) -
 
 
 def too_long(n_tokens: int, limit: int | None) -> bool:
-    """Whether a prompt of `n_tokens` leaves less room for a response than wanted: `limit` is the context less that room, in tokens."""
+    """Whether a prompt of `n_tokens` is over `limit`: a model's context less the room for a response, in tokens."""
     return limit is not None and n_tokens > limit
 
 

@@ -1,7 +1,7 @@
 """The phrases by which a rewrite gives itself away, as regular expressions for `evolve.filters`.
 
-Each is narrow on purpose: people do write "Here is a list", "I'm sorry I'm late", "Note:" and "Instruction:" in prompts.
-The text must be in lower case, its apostrophes straight.
+Each is narrow on purpose: people do write "Here is a list", "I'm sorry I'm late", "Note:" and "Instruction:" in
+prompts. The text must be in lower case, its apostrophes straight.
 """
 
 from __future__ import annotations
@@ -70,7 +70,8 @@ INTRODUCTIONS = _any(
     # "Here's a slightly more complex version:"; but "Here is a revised version of my letter" is a prompt
     rf"{START}{_HERE} {_MADE}{{1,5}}(?:{_ASKED}|rewrite"
     rf"|(?:version|variation)(?! of (?!(?:the|your|this|that) {_PROMPT})))\b",
-    rf"{START}here(?:'s| is) (?:the|your|a|my) (?:prompt|rewrite|rewriting|version of (?:the|your|this|that) {_PROMPT})\b",
+    rf"{START}here(?:'s| is) (?:the|your|a|my)"
+    rf" (?:prompt|rewrite|rewriting|version of (?:the|your|this|that) {_PROMPT})\b",
     # "The rewritten prompt is as follows:", "A more complex version would be"
     rf"{START}(?:the |my |your |a )?{_MADE_ANEW}(?:{_ASKED}|version) (?:is|would be|could be|might be|reads|goes)\b"
     r"[^\n]{0,30}(?::|\n)",
@@ -106,7 +107,10 @@ REFUSALS = _any(
     r"\A[\W_]{0,20}申し訳(?:ありません|ございません)",
 )
 
-_EARLIER = r"(?:given|original|above|previous|initial|preceding|prior|aforementioned|earlier|provided|rewritten|source|created)"
+_EARLIER = (
+    r"(?:given|original|above|previous|initial|preceding|prior|aforementioned|earlier|provided|rewritten|source"
+    r"|created)"
+)
 
 REFERENCES = _any(
     rf"\b{_EARLIER}[\W_]{{1,3}}prompts?\b",

@@ -21,11 +21,13 @@ class RowDropped(Exception):
 
 
 def messages_of(row: dict[str, Any], column: str) -> list[Message]:
-    """The prompt in `column`: a string, or a list of messages ({role, content} or {from, value}) up to its last user turn.
+    """The prompt in `column`: a string, or a list of messages ({role, content} or {from, value}) up to its last user
+    turn.
 
-    A column called `instruction` takes the row's `input` along, after an empty line, as the instruction makes no sense without
-    it (also from `instances[0].input`, where Self-Instruct has it). Trailing answers and empty system turns are left out. Half surrogate pairs,
-    which no tokenizer and no file takes, become U+FFFD. Raises RowDropped ("empty" or "bad_row").
+    A column called `instruction` takes the row's `input` along, after an empty line, as the instruction makes no sense
+    without it (also from `instances[0].input`, where Self-Instruct has it). Trailing answers and empty system turns
+    are left out. Half surrogate pairs, which no tokenizer and no file takes, become U+FFFD. Raises RowDropped ("empty"
+    or "bad_row").
     """
     if column not in row:
         raise RowDropped("bad_row", f"no column {column}")
@@ -54,13 +56,17 @@ def _conversation(value: Sequence[Any]) -> list[Message]:
         del turns[0]
     roles = [turn["role"] for turn in turns if turn["role"] != "system" or turn is not turns[0]]
     if roles != ["user" if i % 2 == 0 else "assistant" for i in range(len(roles))] or (turns and not roles):
-        raise RowDropped("bad_row", f"roles {', '.join(turn['role'] for turn in turns)}: expected user and assistant in turn")
+        raise RowDropped(
+            "bad_row", f"roles {', '.join(turn['role'] for turn in turns)}: expected user and assistant in turn"
+        )
     return turns
 
 
 def _turn(item: Any) -> Message:
     if not isinstance(item, dict):
-        raise RowDropped("bad_row", f"a {type(item).__name__} among the messages, expected objects with role and content")
+        raise RowDropped(
+            "bad_row", f"a {type(item).__name__} among the messages, expected objects with role and content"
+        )
     role, content = (item.get("role"), item.get("content")) if "role" in item else (item.get("from"), item.get("value"))
     if role not in _ROLES or not isinstance(content, str):
         raise RowDropped("bad_row", f"a message with role {role!r} and content of type {type(content).__name__}")
@@ -69,7 +75,12 @@ def _turn(item: Any) -> Message:
 
 def _input(row: dict[str, Any]) -> str:
     found = row.get("input")
-    if found is None and isinstance(row.get("instances"), list) and row["instances"] and isinstance(row["instances"][0], dict):
+    if (
+        found is None
+        and isinstance(row.get("instances"), list)
+        and row["instances"]
+        and isinstance(row["instances"][0], dict)
+    ):
         found = row["instances"][0].get("input")
     return f"\n\n{found}" if isinstance(found, str) and found.strip() else ""
 

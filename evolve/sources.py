@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from evolve.filters import DUPLICATE
+from evolve.source_lines import Row, Unreadable
 from evolve.source_messages import INPUT_COLUMNS, RowDropped, messages_of
-from evolve.source_rows import Row, Source, Unreadable, open_source
+from evolve.source_rows import Source, open_source
 from prompts import Message, Prompt, conversation_key
 from prompts.errors import UserError
 
@@ -33,10 +34,11 @@ class _Books:
 
 @dataclass(frozen=True)
 class SourcePrompts:
-    """The prompts drawn from a source, and the books: `n_in` rows read = `len()` of this + the rows `dropped` by reason.
+    """The prompts drawn from a source, and the books: `n_in` rows read = `len()` of this + the rows `dropped` by
+    reason.
 
-    Reasons: empty, duplicate (`prompts.conversation_key`), bad_row (`bad_rows` tells the first few, row numbers from 1),
-    not_drawn. No text is held: `prompts` reads the source again.
+    Reasons: empty, duplicate (`prompts.conversation_key`), bad_row (`bad_rows` tells the first few, row numbers from
+    1), not_drawn. No text is held: `prompts` reads the source again.
     """
 
     source: Source
@@ -76,12 +78,14 @@ def load_prompts(
 
     `column` holds a string or a list of messages (`messages_of`); None takes the first of COLUMNS that is there.
     With a `limit` the draw is a random sample: the unique prompts are ranked by a hash of `seed` and text, and draw d
-    has the ranks from limit * (d - 1) to limit * d. So the draws of one limit are disjoint, a smaller limit's first draw
-    is part of a larger one's, and neither the order of the file nor the machine matters. Raises UserError if the source
-    or column is not there, if nothing is left, or too little for the draw.
+    has the ranks from limit * (d - 1) to limit * d. So the draws of one limit are disjoint, a smaller limit's first
+    draw is part of a larger one's, and neither the order of the file nor the machine matters. Raises UserError if the
+    source or column is not there, if nothing is left, or too little for the draw.
     """
     if draw < 1 or (limit is None and draw > 1) or (limit is not None and limit < 1):
-        raise UserError(f"Draw {draw} of {limit or 'all'} prompts: expected both from 1, and a limit for a draw above 1.")
+        raise UserError(
+            f"Draw {draw} of {limit or 'all'} prompts: expected both from 1, and a limit for a draw above 1."
+        )
     opened = open_source(source, split)
     column = _column(source, opened, column)
     books = _Books()
@@ -98,7 +102,9 @@ def load_prompts(
 
 
 def _column(source: str, opened: Source, column: str | None) -> str:
-    there = ", ".join(opened.columns) or "none"
+    if not opened.columns:
+        raise UserError(f"{source} has no row that can be read. Expected prompts, one a row.")
+    there = ", ".join(opened.columns)
     if column is not None and column not in opened.columns:
         raise UserError(f"{source} has no column {column}. There are: {there}. Set `prompts.column` to one of them.")
     found = column or next((name for name in COLUMNS if name in opened.columns), None)

@@ -10,8 +10,9 @@ ID_BYTES = 12
 
 
 def content_id(*parts: Any) -> str:
-    """Hash JSON-serialisable `parts` to 24 hexadecimal digits (96 bits: a collision among 10^8 rows has odds of about 10^-13).
+    """Hash JSON-serialisable `parts` to 24 hexadecimal digits (96 bits).
 
+    A collision among 10^8 rows has odds of about 10^-13.
     The JSON is canonical (sorted keys, no spaces, UTF-8), so the same content has the same id on every machine.
     """
     data = json.dumps(parts, ensure_ascii=False, sort_keys=True, separators=(",", ":"))

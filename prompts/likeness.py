@@ -27,8 +27,9 @@ _WORD = re.compile(
 
 
 def duplicate_key(text: str) -> str:
-    """`text` without what makes no difference to a reader: case, Unicode form (NFKC), spacing, and the quotes and sentence
-    punctuation at its ends. Two texts with the same key are duplicates. Operators, C++ against C and 2⁵ against 25 stay apart.
+    """`text` without what makes no difference to a reader: case, Unicode form (NFKC), spacing, and the quotes and
+    sentence punctuation at its ends. Two texts with the same key are duplicates. Operators, C++ against C and 2⁵
+    against 25 stay apart.
     """
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text.translate(_SUPERSCRIPTS))
@@ -39,22 +40,24 @@ def duplicate_key(text: str) -> str:
 def conversation_key(messages: Sequence[Message]) -> bytes:
     """12 bytes that are equal for two conversations whose turns have the same roles and duplicate keys.
 
-    Earlier turns count: "make it shorter" after two different stories is two prompts. Small, so that a set of millions fits.
+    Earlier turns count: "make it shorter" after two different stories is two prompts. Small: a set of
+    millions fits in memory.
     """
     turns = "\x1e".join(f"{turn['role']}\x1f{duplicate_key(turn['content'])}" for turn in messages)
     return hashlib.blake2b(turns.encode("utf-8", "surrogatepass"), digest_size=ID_BYTES).digest()
 
 
 def words(text: str) -> list[str]:
-    """The words and numbers of `text` in order, case folded, with operators between operands but no other punctuation."""
+    """The words and numbers of `text` in order, case folded, operators between operands, no other punctuation."""
     return _WORD.findall(text.casefold())
 
 
 def nearly_same(original: Sequence[str], other: Sequence[str]) -> bool:
-    """Whether `other` (words) is `original` but for a touch: at least 95% of the original's words stand in it in the same order,
-    and at most 2 of its own words are new, and these at most a fifth of the original's number.
+    """Whether `other` (words) is `original` but for a touch: at least 95% of the original's words stand in it in the
+    same order, and at most 2 of its own words are new, and these at most a fifth of the original's number.
 
-    Exact (longest common subsequence), yet quick on long texts: only near-copies get past the comparison of word counts.
+    Exact (longest common subsequence), yet quick on long texts: only near-copies get past the comparison of word
+    counts.
     """
     n, m = len(original), len(other)
     kept = -(-n * KEPT_SHARE[0] // KEPT_SHARE[1])  # rounded up
@@ -74,7 +77,8 @@ def nearly_same(original: Sequence[str], other: Sequence[str]) -> bool:
 def _edits(a: Sequence[str], b: Sequence[str], limit: int) -> int | None:
     """The least number of words to delete from `a` and insert from `b` to make them equal, or None if above `limit`.
 
-    Myers' greedy algorithm (1986): the furthest reach on each diagonal after 0, 1, 2 ... edits; O((n + m) * limit) time.
+    Myers' greedy algorithm (1986): the furthest reach on each diagonal after 0, 1, 2 ... edits; O((n + m) * limit)
+    time.
     """
     reach = {1: 0}
     for edits in range(limit + 1):

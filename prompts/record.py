@@ -22,7 +22,9 @@ def prompt_id(messages: list[Message]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A prompt x of the paper. `parent_id` and `strategy` are empty for an initial prompt (X), set for an evolved one (X')."""
+    """A prompt x of the paper. `parent_id` and `strategy` are empty for an initial prompt (X), set for an evolved
+    one (X').
+    """
 
     messages: list[Message]
     parent_id: str = ""

@@ -1,4 +1,6 @@
-"""The EvolInstruct templates: what a policy is told in order to rewrite a prompt (paper, Table 4; the wording is our own)."""
+"""The EvolInstruct templates: what a policy is told in order to rewrite a prompt (paper, Table 4; the wording is our
+own).
+"""
 
 from __future__ import annotations
 
@@ -57,7 +59,9 @@ def load_templates(folder: Path | None = None, strategies: Sequence[str] = STRAT
         raise UserError(f"No folder of templates at {home}. Expected a folder with one STRATEGY.txt for each strategy.")
     there = sorted(path.stem for path in home.glob("*.txt"))
     if not strategies or len(set(strategies)) < len(strategies):
-        raise UserError(f"Strategies are {list(strategies)}: expected one or more, each once. There are: {_listed(there)}.")
+        raise UserError(
+            f"Strategies are {list(strategies)}: expected one or more, each once. There are: {_listed(there)}."
+        )
     missing = [name for name in strategies if name not in there]
     if missing:
         raise UserError(
@@ -68,7 +72,7 @@ def load_templates(folder: Path | None = None, strategies: Sequence[str] = STRAT
 
 
 def rewrite_messages(prompt: Prompt, template: Template) -> list[Message]:
-    """The chat that asks for the rewrite: system message and earlier turns as context, the last user turn in the template."""
+    """The chat that asks for the rewrite: earlier turns as they are, the last user turn in the template."""
     return [*prompt.messages[:-1], {"role": "user", "content": template.fill(prompt.instruction)}]
 
 
@@ -80,13 +84,15 @@ def _read(path: Path) -> str:
     n = text.count(PLACEHOLDER)
     if n == 0:
         found = f"{_listed(_IN_BRACES.findall(text))} instead" if _IN_BRACES.search(text) else "none"
-        raise UserError(f"{path} has no {PLACEHOLDER} placeholder (found {found}). Write {PLACEHOLDER} where the prompt goes.")
+        raise UserError(
+            f"{path} has no {PLACEHOLDER} placeholder (found {found}). Write {PLACEHOLDER} where the prompt goes."
+        )
     if n > 1:
         raise UserError(f"{path} has {PLACEHOLDER} {n} times, expected once. Keep the one where the prompt goes.")
     if others := sorted({field for field in _FIELD.findall(text) if field != PLACEHOLDER}):
         raise UserError(
-            f"{path} has the placeholder {_listed(others)} beside {PLACEHOLDER}, and nothing fills it. Expected {PLACEHOLDER} "
-            "alone: remove the others, or write a space inside the braces if they are part of the text."
+            f"{path} has the placeholder {_listed(others)} beside {PLACEHOLDER}, and nothing fills it. Expected "
+            f"{PLACEHOLDER} alone: remove the others, or write a space inside the braces if they are part of the text."
         )
     return text
 

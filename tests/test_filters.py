@@ -46,10 +46,18 @@ def test_first_reason_in_the_stated_order() -> None:
 
 
 def test_leaks_are_found_from_a_template_of_ones_own() -> None:
-    own = Template("deepen", "Kindly turn whatever follows into its most baroque and florid sibling.\n##Seed##:\n{prompt}\n##Bloom##:")
+    own = Template(
+        "deepen",
+        "Kindly turn whatever follows into its most baroque and florid sibling.\n##Seed##:\n{prompt}\n##Bloom##:",
+    )
     assert judge("Name a fish.", "Name a fish. ##Bloom##: Name a rare fish.", own) == "leaked_label"
-    assert judge("Name a fish.", "Turn whatever follows into its most baroque and florid sibling.", own) == "leaked_template"
-    assert judge("Name a fish.", "Name a fish. ##Bloom##: Name a rare fish.") == KEPT  # means nothing to another template
+    assert (
+        judge("Name a fish.", "Turn whatever follows into its most baroque and florid sibling.", own)
+        == "leaked_template"
+    )
+    assert (
+        judge("Name a fish.", "Name a fish. ##Bloom##: Name a rare fish.") == KEPT
+    )  # means nothing to another template
     seed = "What does ##Bloom##: mean in my notes?"
     assert judge(seed, "What does ##Bloom##: mean in my notes, and who wrote it in the margin?", own) == KEPT
 
@@ -141,7 +149,7 @@ def test_real_prompts_with_a_constraint_added_pass() -> None:
 
 
 def test_real_prompts_as_rewrites_of_others_are_rarely_suspected() -> None:
-    """Prompts that people wrote, judged as if they were new: what is flagged beyond their length does read like a leak."""
+    """Prompts that people wrote, judged as if they were new: what is flagged but for length does read like a leak."""
     said = real_prompts()
     found = Counter(judge(one, other) for one, other in zip(said, [*said[7:], *said[:7]], strict=True))
     suspected = sum(found.values()) - found[KEPT] - found["length_ratio"]

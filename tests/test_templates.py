@@ -1,4 +1,6 @@
-"""The shipped templates ask for what the method needs; the loader takes exactly one placeholder; prompts come through untouched."""
+"""The shipped templates ask for what the method needs; the loader takes exactly one placeholder; prompts come
+through untouched.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +58,11 @@ def test_rewrite_keeps_system_and_earlier_turns_as_context() -> None:
 
 
 def test_identity_is_the_wording() -> None:
-    assert Template("deepen", "a {prompt}").id == content_id("template", "a {prompt}") != Template("deepen", "b {prompt}").id
+    assert (
+        Template("deepen", "a {prompt}").id
+        == content_id("template", "a {prompt}")
+        != Template("deepen", "b {prompt}").id
+    )
 
 
 def test_a_folder_of_ones_own(tmp_path: Path) -> None:
@@ -78,7 +84,7 @@ def test_a_folder_of_ones_own(tmp_path: Path) -> None:
 )
 def test_wrong_placeholders_are_refused_by_name(tmp_path: Path, text: str, says: str) -> None:
     write(tmp_path, deepen=text)
-    with pytest.raises(UserError, match="deepen.txt") as error:
+    with pytest.raises(UserError, match=r"deepen\.txt") as error:
         load_templates(tmp_path, ["deepen"])
     assert says in str(error.value)
 

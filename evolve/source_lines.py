@@ -1,0 +1,122 @@
+"""Rows from text files: .txt, .csv, .jsonl and .json. A line that is no row costs itself alone."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from prompts.errors import UserError
+
+TEXT_COLUMN = "prompt"  # what a bare string (a line of .txt, a JSON string) is taken for
+_CELL = 1 << 27  # characters; csv's own limit of 131,072 is short of a long prompt
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A row that is not one, and why."""
+
+    why: str
+
+
+Row = dict[str, Any] | Unreadable
+
+
+def lines_of(path: Path) -> Iterator[str | Unreadable]:
+    """The lines of a text file; one that is not UTF-8 costs itself alone."""
+    with path.open("rb") as file:
+        for n, line in enumerate(file):
+            try:
+                yield line.decode("utf-8-sig" if n == 0 else "utf-8").rstrip("\r\n")
+            except UnicodeDecodeError as error:
+                yield Unreadable(f"not UTF-8 ({error.reason})")
+
+
+def txt_rows(path: Path) -> Iterator[Row]:
+    """A row for each line, empty ones too."""
+    yield from ({TEXT_COLUMN: line} if isinstance(line, str) else line for line in lines_of(path))
+
+
+def jsonl_rows(path: Path) -> Iterator[Row]:
+    """An object or string on each line; blank lines are no rows."""
+    for line in lines_of(path):
+        if isinstance(line, Unreadable):
+            yield line
+        elif line.strip():
+            try:
+                yield _as_row(json.loads(line))
+            except (ValueError, RecursionError) as error:
+                yield Unreadable(f"not JSON ({error})")
+
+
+def json_rows(path: Path) -> Iterator[Row]:
+    """A list of objects or strings, an object with one such list, or JSON lines under the wrong name (`datasets`
+    writes those).
+    """
+    lines = (line for line in lines_of(path) if isinstance(line, str) and line.strip())
+    first, more = next(lines, ""), next(lines, None) is not None
+    if more and first.startswith("{") and isinstance(_parsed(first), dict):
+        yield from jsonl_rows(path)
+        return
+    try:
+        data = json.loads(path.read_text("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise UserError(
+            f"{path} is not JSON ({error}). Expected a list of objects; for one object a line use .jsonl."
+        ) from error
+    yield from map(_as_row, _listed(data) if isinstance(data, dict) else data if isinstance(data, list) else [data])
+
+
+def _listed(data: dict[str, Any]) -> list[Any]:
+    """The rows of an object such as {"data": [...]}, where that is its only list; else the object is a row itself."""
+    lists = [value for value in data.values() if isinstance(value, list)]
+    is_row = len(lists) != 1 or any(name in data for name in ("messages", "conversations", "conversation", "prompt"))
+    return [data] if is_row else lists[0]
+
+
+def _parsed(line: str) -> Any:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _as_row(value: Any) -> Row:
+    if isinstance(value, str):
+        return {TEXT_COLUMN: value}
+    return value if isinstance(value, dict) else Unreadable(f"a {type(value).__name__} where an object was expected")
+
+
+def cells_of(path: Path) -> Iterator[list[str]]:
+    csv.field_size_limit(_CELL)
+    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+        try:
+            yield from (cells for cells in csv.reader(file) if cells)
+        except csv.Error as error:
+            raise UserError(
+                f"{path} is not CSV ({error}). Expected commas, and quotes around text with line ends."
+            ) from error
+
+
+def csv_rows(path: Path) -> Iterator[Row]:
+    """The first row names the columns."""
+    cells = cells_of(path)
+    header = next(cells, [])
+    for row in cells:
+        if len(row) != len(header):
+            yield Unreadable(f"{len(row)} cells where the header has {len(header)}")
+        elif any("\udc80" <= char <= "\udcff" for cell in row if not cell.isascii() for char in cell):
+            yield Unreadable("not UTF-8")
+        else:
+            yield dict(zip(header, row, strict=True))
+
+
+READERS: dict[str, Callable[[Path], Iterator[Row]]] = {
+    ".json": json_rows,
+    ".jsonl": jsonl_rows,
+    ".csv": csv_rows,
+    ".txt": txt_rows,
+}
