@@ -73,7 +73,8 @@ class FakeEngine:
         rng = random.Random(f"{request.seed + i} {len(request.prompt_token_ids)}")
         n_words = min(4 + int(56 * rng.random() ** 2), request.max_tokens)
         words = rng.choices(_WORDS, k=n_words)
-        finish: FinishReason = "length" if rng.random() < 0.03 else "stop"
+        cut_off = rng.random() < 0.03 or n_words == request.max_tokens  # no room for the token that ends the turn
+        finish: FinishReason = "length" if cut_off else "stop"
         n_tokens = n_words + (finish == "stop")
         token_ids = tuple(rng.choices(range(97, 123), k=n_tokens))
         text = " ".join(words).capitalize() + ("." if finish == "stop" else "")
