@@ -15,13 +15,15 @@ def combine(
     *,
     prompts: Sequence[object] | np.ndarray | None = None,
     pairwise: Collection[str] = (),
+    over: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Weighted mean of the models' z-scores, and their disagreement: both float (n,) for n responses.
 
     `scores` holds float (n,) for each model, NaN where a response has no score; such a response has none here either.
     Each model is standardized over the set (population standard deviation). A model named in `pairwise` ranks only
     the responses of one prompt, so it is standardized within each prompt; `prompts` (n,) then names each response's
-    prompt. A constant model says nothing: its z-scores are 0. `weights` default to 1. The disagreement is the
+    prompt. `over` bool (n,) names the responses that mean and deviation are taken of (a reference set; all by default;
+    not for pairwise models). A constant model says nothing: its z-scores are 0. `weights` default to 1. The disagreement is the
     population standard deviation of the models' z-scores of a response: 0 for one model.
     """
     if not scores:
@@ -39,13 +41,20 @@ def combine(
         raise UserError(
             f"combine: pairwise models {sorted(pairwise)} must be among {list(scores)}, with `prompts` given."
         )
-    z = np.stack([_standardized(values, prompts if name in pairwise else None) for name, values in scores.items()])
+    z = np.stack(
+        [
+            _standardized(values, prompts) if name in pairwise else _standardized(values, None, over)
+            for name, values in scores.items()
+        ]
+    )
     share = np.array([weights[name] for name in scores], dtype=float) / sum(weights.values())
     return share @ z, z.std(axis=0)
 
 
-def _standardized(values: np.ndarray, prompts: Sequence[object] | np.ndarray | None) -> np.ndarray:
-    """z-scores (n,) over all values, or within each prompt; NaN stays NaN and counts for nothing."""
+def _standardized(
+    values: np.ndarray, prompts: Sequence[object] | np.ndarray | None, over: np.ndarray | None = None
+) -> np.ndarray:
+    """z-scores (n,) over all values (or those of `over`), or within each prompt; NaN stays NaN and counts for nothing."""
     values = np.asarray(values, dtype=float)
     if prompts is None:
         group = np.zeros(len(values), dtype=int)
@@ -53,9 +62,10 @@ def _standardized(values: np.ndarray, prompts: Sequence[object] | np.ndarray | N
         index: dict[object, int] = {}
         group = np.array([index.setdefault(prompt, len(index)) for prompt in prompts], dtype=int)
     known = ~np.isnan(values)
-    n = np.maximum(np.bincount(group, weights=known), 1)
-    centered = values - (np.bincount(group, weights=np.where(known, values, 0)) / n)[group]
-    spread = np.sqrt(np.bincount(group, weights=np.where(known, centered, 0) ** 2) / n)[group]
+    counted = known if over is None else known & over
+    n = np.maximum(np.bincount(group, weights=counted), 1)
+    centered = values - (np.bincount(group, weights=np.where(counted, values, 0)) / n)[group]
+    spread = np.sqrt(np.bincount(group, weights=np.where(counted, centered, 0) ** 2) / n)[group]
     # Equal scores leave a spread of rounding errors only; it must not be blown up to 1.
     constant = spread <= 1e-12 * np.maximum(np.abs(values), 1e-300)
     z: np.ndarray = np.where(known, np.where(constant, 0.0, centered / np.where(constant, 1.0, spread)), np.nan)

@@ -7,13 +7,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from prompts import content_id
+from rewards.conversation import encodable
 from rewards.protocol import Group, Kind, Score
 
 LARGEST = 16**24 - 1  # of the 24 hexadecimal digits of a content id
 
 
 class FakeRewardModel:
-    """Scores between 0 and 1, spread evenly, each a function of seed, prompt and response alone. Never fails."""
+    """Scores between 0 and 1, spread evenly, each a function of seed, prompt and response alone."""
 
     name = "fake"
     kind: Kind = "scalar"
@@ -26,8 +27,10 @@ class FakeRewardModel:
 
     def score(self, groups: Sequence[Group]) -> list[list[Score]]:
         """A score for every response of every group."""
-        return [[Score(self._draw(group, text)) for text in group.responses] for group in groups]
+        return [[self._score(group, text) for text in group.responses] for group in groups]
 
-    def _draw(self, group: Group, text: str) -> float:
+    def _score(self, group: Group, text: str) -> Score:
+        if not encodable(text):
+            return Score(float("nan"), error="bad_unicode")
         prompt = [[message["role"], message["content"]] for message in group.messages]
-        return int(content_id("fake reward", self.seed, prompt, text), 16) / LARGEST
+        return Score(int(content_id("fake reward", self.seed, prompt, text), 16) / LARGEST)

@@ -29,7 +29,7 @@ def load(
     code with special strings in texts (see rewards.conversation). Raises UserError for anything but a complete, known
     checkpoint.
     """
-    if model.startswith("fake:"):
+    if model == "fake" or model.startswith("fake:"):
         from rewards.fake import FakeRewardModel
 
         return FakeRewardModel(_number(model))
@@ -65,7 +65,7 @@ def context(model: str) -> PromptContext:
     """Limit and prompt lengths of a reward model, from its configuration and tokenizer alone (no weights are read)."""
     from rewards.conversation import ChatContext, ChatTokenizer, NoLimit
 
-    if model.startswith(("fake:", "openai:")):
+    if model == "fake" or model.startswith(("fake:", "openai:")):
         return NoLimit()
     folder = resolve(model, weights=False)
     if _class(folder)[1] == "PairRM":
@@ -101,7 +101,7 @@ def _limit(folder: Path) -> int:
 
 
 def _number(model: str) -> int:
-    seed = model.removeprefix("fake:")
+    seed = model.removeprefix("fake").removeprefix(":") or "0"
     if not seed.isdecimal():
         raise UserError(f"reward model {model!r}: the fake one takes a number as its seed, such as 'fake:0'.")
     return int(seed)

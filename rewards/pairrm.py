@@ -62,7 +62,7 @@ class PairRM:
         compat: bool = False,
     ) -> None:
         self.name, self.dtype = name, dtype
-        self.reader_of = PairText(folder, compat=compat)
+        self.text = PairText(folder, compat=compat)
         backbone, self.head = _load(folder, dtype, device)
         self.reader = Reader(backbone, batch_tokens=batch_tokens, pad_id=backbone.config.pad_token_id or 0)
         self.id = content_id("pairrm", fingerprint(folder), str(dtype), compat)
@@ -70,7 +70,7 @@ class PairRM:
     def score(self, groups: Sequence[Group]) -> list[list[Score]]:
         """Score of every response against the others of its group. Errors of a row: "too_long", "template_refused",
         "special_strings", "out_of_memory", and "no_comparison" where it is the only one that can be read."""
-        texts = [self.reader_of.texts(group) for group in groups]
+        texts = [self.text.texts(group) for group in groups]
         rows = [row for group in texts for row in _pairs(group)]
         states = iter(self.reader.read(rows))
         return [self._group([next(states) for _ in _pairs(group)], group) for group in texts]

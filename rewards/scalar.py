@@ -104,8 +104,8 @@ def _load(folder: Path, dtype: torch.dtype, device: torch.device) -> tuple[Any, 
     _check(folder, info)
     if model.config.num_labels != 1 or "score.weight" not in tensors.shapes or not hasattr(model, "score"):
         raise UserError(
-            f"{folder}: one label and a `score` head on a causal backbone are expected; found "
-            f"{type(model).__name__} with {model.config.num_labels} labels. Give another model, or write a class for this one."
+            f"{folder}: one label and a `score` head on a causal backbone are expected, found "
+            f"{type(model).__name__} with {model.config.num_labels} labels. Give another model."
         )
     head = tensors.load(["score.weight"], torch.float32, device)["score.weight"]
     backbone = model.model.to(device).eval()

@@ -100,7 +100,7 @@ def test_scores_equal_an_independent_forward(model: ArmoRM, folder: Path, messag
 
 
 @pytest.mark.parametrize("layout", ["padded", "packed", "shared"])
-@pytest.mark.parametrize("batch_tokens", [1, 700, 100_000])
+@pytest.mark.parametrize("batch_tokens", [1, 700, 20_000])
 def test_batched_equals_one_by_one(folder: Path, model: ArmoRM, layout: str, batch_tokens: int) -> None:
     long_prompt = [{"role": "user", "content": "So many words. " * 700}]
     texts = [*TEXTS, *SPECIAL_TEXTS]

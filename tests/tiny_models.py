@@ -258,7 +258,7 @@ PAIRRM_PREFIXES = ["<|source|>", "<|candidate1|>", "<|candidate2|>", "<|candidat
 
 
 def pairrm(folder: Path, *, seed: int = 0, hidden: int = 32) -> Path:
-    """A tiny PairRM in the layout of its Hugging Face release: `pretrained_model.*`, `head_layer.1` and `head_layer.4`."""
+    """A tiny PairRM in the layout of its Hugging Face release: `pretrained_model.*`, `head_layer.1`, `head_layer.4`."""
     from transformers import DebertaV2Config, DebertaV2Model
 
     folder.mkdir(parents=True, exist_ok=True)

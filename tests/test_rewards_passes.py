@@ -1,0 +1,136 @@
+"""Layouts of a batch and running out of memory, without a model where none is needed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tiny_models import armorm
+
+import rewards
+from generation.batches import token_budget_batches
+from rewards.armorm import ArmoRM
+from rewards.passes import Row, Segment, lay_out, shared_length, within_memory
+from rewards.protocol import Group
+
+
+def test_a_shared_prefix_is_laid_once() -> None:
+    """Two rows share 1 2 3; the third is of another group, the fourth a group's only row."""
+    rows = [Row([1, 2, 3, 4, 5], (1, 4), 0), Row([1, 2, 3, 6], (1, 3), 0), Row([1, 2], (0, 1), 1)]
+    pack = lay_out(rows, share=True)
+    assert pack.ids == [1, 2, 3, 4, 5, 6, 1, 2]
+    assert pack.positions == [0, 1, 2, 3, 4, 3, 0, 1]
+    assert pack.segments == [Segment(0, 3), Segment(3, 5, 0, 3), Segment(5, 6, 0, 3), Segment(6, 8)]
+    assert pack.reads == [[1, 4], [1, 5], [6, 7]]
+
+
+def test_without_sharing_rows_are_laid_end_to_end() -> None:
+    pack = lay_out([Row([1, 2, 3], (2,), 0), Row([1, 2, 4], (2,), 0)], share=False)
+    assert pack.ids == [1, 2, 3, 1, 2, 4]
+    assert pack.positions == [0, 1, 2, 0, 1, 2]
+    assert pack.reads == [[2], [5]]
+
+
+def test_a_row_that_is_a_prefix_of_the_others_has_no_branch() -> None:
+    pack = lay_out([Row([1, 2], (1,), 0), Row([1, 2, 3], (2,), 0), Row([1, 2], (0,), 0)], share=True)
+    assert pack.ids == [1, 2, 3]
+    assert pack.reads == [[1], [2], [0]]
+
+
+def test_shared_length() -> None:
+    assert shared_length([Row([1, 2, 3], ()), Row([1, 2, 4], ()), Row([1, 2, 3, 4], ())]) == 2
+    assert shared_length([Row([1], ()), Row([2], ())]) == 0
+
+
+class Memory:
+    """A forward with room for so many items at once, and none for an item that is too large."""
+
+    def __init__(self, room: int, too_large: int = -1) -> None:
+        self.room, self.too_large = room, too_large
+        self.done: list[int] = []
+        self.failures = 0
+
+    def forward(self, batch: list[int]) -> None:
+        if len(batch) > self.room or self.too_large in batch:
+            self.failures += 1
+            raise torch.OutOfMemoryError(f"{len(batch)} items in a memory for {self.room}")
+        self.done += batch
+
+
+@pytest.mark.parametrize("room", [1, 2, 3, 7, 100])
+def test_batches_are_halved_until_they_fit(room: int) -> None:
+    memory = Memory(room)
+    assert within_memory([list(range(8)), list(range(8, 16)), [16, 17]], memory.forward) == []
+    assert memory.done == list(range(18))
+    assert memory.failures <= 3  # once a size has failed no later batch of that size is tried
+
+
+def test_what_never_fits_is_left_out_alone() -> None:
+    memory = Memory(4, too_large=5)
+    assert within_memory([list(range(8)), [8, 9]], memory.forward) == [5]
+    assert sorted(memory.done) == [0, 1, 2, 3, 4, 6, 7, 8, 9]
+
+
+def test_other_errors_are_not_swallowed() -> None:
+    def forward(_: list[int]) -> None:
+        raise RuntimeError("not about memory")
+
+    with pytest.raises(RuntimeError, match="not about memory"):
+        within_memory([[1, 2]], forward)
+
+
+class Cramped(torch.nn.Module):
+    """A backbone on a device with memory for so many tokens in one forward."""
+
+    def __init__(self, backbone: Any, room: int) -> None:
+        super().__init__()
+        self.backbone, self.room, self.config = backbone, room, backbone.config
+
+    def forward(self, input_ids: torch.Tensor, **kwargs: Any) -> Any:
+        if input_ids.numel() > self.room:
+            raise torch.OutOfMemoryError(f"{input_ids.numel()} tokens in a memory for {self.room}")
+        return self.backbone(input_ids=input_ids, **kwargs)
+
+
+@pytest.mark.parametrize("layout", ["padded", "packed", "shared"])
+def test_scores_survive_running_out_of_memory(tmp_path: Path, layout: Any) -> None:
+    folder = armorm(tmp_path)
+    group = Group([{"role": "user", "content": "Say something."}], ["word " * n for n in (1, 40, 3, 900, 20, 5)])
+    device = torch.device("cpu")
+    model = ArmoRM(folder, name="tiny", dtype=torch.float32, device=device, batch_tokens=10_000, layout=layout)
+    whole = model.score([group])[0]
+    model.reader.backbone = Cramped(model.reader.backbone, room=300)
+    cramped = model.score([group])[0]
+    assert [score.error for score in cramped] == ["", "", "", "out_of_memory", "", ""]
+    for a, b in zip(whole, cramped, strict=True):
+        assert b.error or abs(a.score - b.score) <= 2e-5
+
+
+def test_batches_keep_to_the_budget() -> None:
+    lengths = [5, 100, 3, 8, 8, 40, 1, 99]
+    batches = token_budget_batches(lengths, 100)
+    assert sorted(i for batch in batches for i in batch) == list(range(8))
+    assert all(max(lengths[i] for i in batch) * len(batch) <= 100 for batch in batches)
+    assert lengths[batches[0][0]] == 100
+    assert token_budget_batches([500], 100) == [[0]]
+    assert token_budget_batches([], 100) == []
+
+
+def test_real_responses_score_the_same_in_every_layout(tmp_path: Path, shared_data: Path) -> None:
+    """16 real pairs, all layouts, a small budget: within 2e-5 of one row at a time."""
+    rows = [json.loads(line) for line in shared_data.read_text().splitlines()[:16]]
+    groups = [Group([{"role": "user", "content": row["prompt"]}], [row["chosen"], row["rejected"]]) for row in rows]
+    folder = armorm(tmp_path)
+    alone = rewards.load(str(folder))
+    expected = [alone.score([Group(g.messages, [text])])[0][0] for g in groups for text in g.responses]
+    layouts: list[Any] = ["padded", "packed", "shared"]
+    for layout in layouts:
+        model = ArmoRM(
+            folder, name="t", dtype=torch.float32, device=torch.device("cpu"), batch_tokens=4000, layout=layout
+        )
+        found = [score for scores in model.score(groups) for score in scores]
+        assert [a.error for a in expected] == [b.error for b in found]
+        assert max(abs(a.score - b.score) for a, b in zip(expected, found, strict=True) if not a.error) <= 2e-5
