@@ -25,7 +25,7 @@ _MADE = rf"(?:{_OF_ANY_KIND}(?: and |, | ))"
 _MADE_ANEW = rf"(?:{_MADE}{{0,3}}{_REWRITTEN}(?: and |, | ){_MADE}{{0,2}})"
 _ASKED = r"(?:prompt|instruction|question|request|query|task)s?"
 _PROMPT = rf"(?:{_MADE}{{0,2}}(?:prompt|instruction|question))"
-_COLON = r"(?: \([^)\n]*\))?[*_#\"]* ?[:：]"
+_COLON = r"(?: \([^)\n]*\))?[*_#\"`]*(?: ?[:：]| [—–-] )"
 
 
 def _any(*alternatives: str) -> re.Pattern[str]:
@@ -33,16 +33,13 @@ def _any(*alternatives: str) -> re.Pattern[str]:
 
 
 NOUNS = ("prompt", "question", "instruction", "task", "request")
-NEEDED = (
-    *NOUNS,
-    "rewrit",
-    "revised",
-    " word",
-)  # no pattern that is sought everywhere matches a text without one of these
+# No pattern that is sought everywhere matches a text without one of these.
+NEEDED = (*NOUNS, "rewrit", "revised", " word", "this version", "let me know", "hope this")
 
 LABELS = _any(
     # anywhere: {Rewritten Prompt}, #The Given Prompt#, <new prompt>
     rf"[#{{<\[]{{1,5}} ?(?:the )?{_MADE}{{1,3}}(?:prompt|instruction)s? ?[#}}>\]]",
+    r"</?(?:rewr\w*|(?:(?:new|evolved|revised|given|original|final|output)[ _-]?)?prompt)>",
     # a line of its own or the head of one: "**New Prompt:** ...", "## Rewritten prompt"
     rf"{LINE}(?:the |your )?{_MADE}{{1,3}}prompts?(?:{_COLON}|[*_#]*$)",
 )
@@ -50,7 +47,7 @@ LABELS = _any(
 OPENING_LABELS = _any(
     # "Revised question:", "A more complex version:", "Prompt:"
     rf"{START}(?:the |your |a )?{_MADE_ANEW}(?:{_ASKED}|version|rewrite){_COLON}",
-    rf"{START}(?:(?:prompt|rewritten){_COLON}|rewrite{_COLON}[*_ ]*\n)",
+    rf"{START}(?:(?:(?:output |final |your |the )?prompt|rewritten){_COLON}|rewrite{_COLON}[*_ ]*\n)",
     r"\A[\W_]{0,20}(?:改写|重写|修改|新)(?:后)?的?(?:提示词?|指令|问题|题目) ?[:：]",
     rf"{START}(?:(?:nuev[oa]|nouveau|nouvelle|neue[rs]?|umgeschriebener?) (?:prompt|instrucción|consigne|aufgabe)"
     rf"|(?:prompt|instrucción|consigne) (?:reescrit[oa]|réécrite?)|новый промпт|промпт){_COLON}",
@@ -66,15 +63,23 @@ INTRODUCTIONS = _any(
     # "Sure! ...", "Certainly: ...", "Okay, here's ...", "Of course, I'll ..."
     rf"{START}{_YES}(?:[!.]+(?:\s|\Z)| ?[:—–]\s)",
     r"\A[\W_]{0,20}(?:okay|ok|alright|great|perfect)!+(?:\s|\Z)",
-    rf"{START}(?:{_YES}|okay|ok|alright|great)[,.:;!—–-]+ {_THEN}",
+    rf"{START}(?:{_YES}|okay|ok|alright|great) ?[,.:;!—–-]+ {_THEN}",
+    r"\A[\W_]{0,20}here (?:you go|it is|we go) ?[:!.]",
+    rf"{START}i(?:'d| would) (?:be )?(?:happy|glad|love|pleased) to(?: help| assist| rewrite| do (?:so|that))?[.!,:]",
+    rf"{START}thank you for (?:the|your|this|sharing) (?:the |your )?(?:prompt|question|request|instruction)",
+    # "Following your rules, here is my rewrite"; "Here is one way to make it harder"
+    rf"{START}(?:[^.:\n]{{1,60}}, )?(?:here|below)(?:'s| is)[^.:\n]{{1,60}}?\b(?:prompt|rewrite|rewritten|rephrased)\b",
+    rf"{START}here(?:'s| is) (?:a|one|another) (?:possible )?way (?:to|of) (?:mak|rewrit|rephras|complicat)\w+"
+    rf" (?:it|this|the {_PROMPT})\b",
     # "Here's a slightly more complex version:"; but "Here is a revised version of my letter" is a prompt
     rf"{START}{_HERE} {_MADE}{{1,5}}(?:{_ASKED}|rewrite"
     rf"|(?:version|variation)(?! of (?!(?:the|your|this|that) {_PROMPT})))\b",
-    rf"{START}here(?:'s| is) (?:the|your|a|my)"
-    rf" (?:prompt|rewrite|rewriting|version of (?:the|your|this|that) {_PROMPT})\b",
+    rf"{START}here(?:'s| is) (?:the|your|a|my) (?:rewriting|version of (?:the|your|this|that) {_PROMPT})\b",
     # "The rewritten prompt is as follows:", "A more complex version would be"
     rf"{START}(?:the |my |your |a )?{_MADE_ANEW}(?:{_ASKED}|version) (?:is|would be|could be|might be|reads|goes)\b"
     r"[^\n]{0,30}(?::|\n)",
+    rf"{START}(?:the following {_MADE}{{0,3}}(?:prompt|version|rewrite)|(?:a|one) (?:possible )?rewrit\w+) (?:is|asks"
+    rf"|adds|of (?:the|this|your) {_PROMPT})\b",
     # "I have rewritten the prompt", "Let me rephrase this question", "To make the prompt harder"
     rf"{START}(?:i(?:'ve|'ll| have| will| would| can)?(?: now)?|let me)"
     rf" (?:rewrit\w+|rewrote|rephrased?|made|make|created?) (?:the|your|this|a) {_PROMPT}\b",
@@ -86,18 +91,28 @@ _ASSIST = (
     r"(?:assist|help(?: you)?(?: with)?|fulfil+|comply|rewrite|provide|create|generate|write|do (?:that|this)|answer"
     r"|continue|complete|support|engage|produce|respond|participate|offer|share|discuss|process)"
 )
-_SUCH = r"(?:this|that|such|any|content|harmful|explicit|a (?:prompt|rewrite|rewritten|response))"
+_SUCH = (
+    r"(?:this|that|such|any|content|harmful|explicit|instructions|guidance|advice|assistance"
+    r"|a (?:prompt|rewrite|rewritten|response))"
+)
 
 REFUSALS = _any(
     # "I'm sorry, but I can't help with that"; but "Sorry, I can't complete my form" is a prompt
     rf"{START}(?:(?:i'm|i am) (?:\w+ )?sorry|sorry|i apologi[sz]e|(?:my )?apologies|unfortunately)\b[^.!?\n]{{0,40}}?"
     rf"\bi ?{_CANNOT} (?:\w+ )?{_ASSIST}\b(?! (?:my|the|on|out)\b)",
     rf"{START}(?:\w+, )?i ?{_CANNOT} (?:\w+ )?(?:assist(?: you)? (?:with|in)\b"
-    r"|help(?: you)? with (?:this|that|such|your)\b|fulfil|comply|rewrite (?:this|that|the|a|your)\b"
+    r"|help(?: you)? with (?:this|that|such|your|\w+ing)\b|fulfil|comply|satisfy your"
+    r"|rewrite (?:this|that|the|a|your)\b"
     rf"|(?:provide|create|generate|write|engage in|support|promote|produce) {_SUCH}\b)",
     # "As an AI language model, I don't ..."
-    rf"{START}(?:as|being) an? (?:large )?(?:ai|artificial intelligence|language model)\b[^.!?\n]{{0,40}}?"
-    rf"\bi ?(?:{_CANNOT}|do not|don't|am not|'m not)\b",
+    rf"{START}(?:as|being) an? (?:\w+ )?(?:ai|artificial intelligence|language model)(?: \w+)?(?: model)?, i ?"
+    rf"(?:{_CANNOT}|do not|don't|am not|'m not)\b(?! sure)",
+    rf"{START}(?:i can't [^.\n]{{0,40}})?i(?:'m| am) (?:just |only |merely )?an? (?:large )?(?:ai|language model)\b",
+    # it asks for the prompt instead
+    rf"{START}(?:please|could you|can you)(?: please)? (?:provide|share|give|send|paste)(?: me)?(?: with)?"
+    r" (?:the|a|your) (?:prompt|question|instruction)(?: (?:you|that you|to (?:be )?rewrit|so|and i)|[.!?])",
+    rf"{START}(?:i (?:don't|do not|can't|cannot) (?:see|find)|there is|you (?:haven't|have not) (?:given|provided))"
+    r"(?: me)? (?:no|a|any|the) prompt\b",
     rf"{START}i (?:must|have to|need to|will have to) (?:\w+ )?(?:decline|refuse)\b",
     rf"{START}(?:it (?:is not|would not be|isn't|is in|would be in) ?appropriate (?:for me )?to"
     r"|i (?:do not|don't) feel comfortable \w+ing (?:this|that|such|a)\b)",
@@ -128,6 +143,12 @@ COMMENTARY = _any(
     rf"\b(?:this {_MADE}{{0,3}}|(?:the|my) {_MADE}{{1,3}})(?:prompt|rewrite|rewriting) (?:now )?(?:is|has|uses|keeps?"
     rf"|remains|maintains|{_DOES})\b",
     rf"\b(?:this|the|my) (?:rewritten|revised) (?:version|instruction|question) (?:now )?{_DOES}\b",
+    rf"\bthis version {_DOES}[^.\n]{{0,60}}"
+    r"\b(?:difficult\w*|complex\w*|challeng\w*|constraints?|requirements?|depth)\b",
+    r"\bin this rewrit\w+\b",
+    # closing words, on the last line
+    rf"{LINE}(?:let me know if you(?:'d| would) like (?:me to|any|further|another|more)"
+    r"|(?:i )?hope this (?:helps|meets))(?=[^\n]*\Z)",
     # "Note: I added ...", "Explanation: the rewritten prompt ..."
     rf"{LINE}(?:note|explanation|rationale|changes(?: made)?)\b[^\n]{{0,20}}"
     rf"\b(?:i|i've|(?:the|this) (?:{_MADE}{{0,2}}prompt|rewrite|rewriting)) [^\n]{{0,60}}"
