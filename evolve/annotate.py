@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import logging
+import time
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
 
+import rewards
 from evolve.grow import Tally
+from evolve.identity import Maker
+from evolve.lock import Busy
 from evolve.lookup import Lookup
-from evolve.pool import Pool
+from evolve.pool import Pool, Table
+from evolve.progress import progress
+from evolve.recipe import Reward
 from prompts import Message
 from rewards.protocol import Group, RewardModel, Score
 
+log = logging.getLogger(__name__)
+
+POLL_SECONDS = 2.0
 PROMPTS_PER_CALL = 64  # so that batches can be sorted by length, and a crash costs seconds
 
 
@@ -23,8 +33,7 @@ def unscored(pool: Pool, sampler_id: str, reward_id: str, whole_groups: bool = F
     `whole_groups`: all responses of a prompt of which one lacks a reward, for models that compare responses.
     """
     scored = [
-        part.filter(pc.equal(part["reward_id"], reward_id))["response_id"].to_pylist()
-        for part in pool.rewards.scan(["response_id", "reward_id"])
+        np.array(part["response_id"].to_pylist(), "S24") for part in pool.rewards(reward_id).scan(["response_id"])
     ]
     ids, prompts = [], []
     for part in pool.responses.scan(["id", "prompt_id", "sampler_id", "sample_index"]):
@@ -34,7 +43,7 @@ def unscored(pool: Pool, sampler_id: str, reward_id: str, whole_groups: bool = F
     if not ids:
         return np.empty(0, "S24")
     all_ids, all_prompts = np.concatenate(ids), np.concatenate(prompts)
-    missing = ~np.isin(all_ids, np.array([identity for part in scored for identity in part], "S24"))
+    missing = ~np.isin(all_ids, np.concatenate([np.empty(0, "S24"), *scored]))
     if whole_groups:
         missing = np.isin(all_prompts, all_prompts[missing])
     # Prompts in order of their first response; a prompt's responses together even when they were sampled apart.
@@ -44,37 +53,84 @@ def unscored(pool: Pool, sampler_id: str, reward_id: str, whole_groups: bool = F
     return unscored_ids
 
 
-def annotate(
-    pool: Pool,
-    sampler_id: str,
-    reward_id: str,
-    load: Callable[[], RewardModel],
-    tally: Tally,
-    whole_groups: bool = False,
-) -> int:
-    """Score what lacks a reward; returns how many responses were scored. The model is loaded only if there are any."""
-    ids = unscored(pool, sampler_id, reward_id, whole_groups)
-    if not len(ids):
-        return 0
-    responses, prompts = Lookup(pool.responses, "id"), Lookup(pool.prompts, "id")
-    tally.passed, tally.total = 0, len(ids)
-    model = load()
-    try:
-        for groups, group_ids in _groups(ids, responses, prompts):
-            scores = model.score(groups)
-            rows = [
-                _row(identity, reward_id, score)
-                for members, of_prompt in zip(group_ids, scores, strict=True)
-                for identity, score in zip(members, of_prompt, strict=True)
-            ]
-            pool.rewards.append(rows)
-            tally.scored += len(rows)
-            tally.passed += len(rows)
-            tally.worked += len(rows)
-            tally.dropped.update(score.error for of_prompt in scores for score in of_prompt if score.error)
-    finally:
-        pool.rewards.flush()
+def annotate(pool: Pool, sampler_id: str, maker: Maker, reward: Reward, tally: Tally) -> int:
+    """Score what lacks a reward of `maker`; returns how many were scored. Loads the model only if there are any.
+
+    Raises `Busy` if another process scores for the same model.
+    """
+    table = pool.rewards(maker.id)
+    with pool.scoring(maker.id):
+        pairwise = pool.description("reward", maker.id).get("kind") == "pairwise"
+        ids = unscored(pool, sampler_id, maker.id, whole_groups=pairwise)
+        if not len(ids):
+            return 0
+        tally.passed, tally.total = 0, len(ids)
+        responses, prompts = Lookup(pool.responses, "id"), Lookup(pool.prompts, "id")
+        model = None
+        try:
+            with progress(tally, "rewards"):
+                for groups, group_ids in _groups(ids, responses, prompts):
+                    model = model or _load(pool, maker, reward, groups)
+                    _score(table, model, groups, group_ids, tally)
+        finally:
+            table.flush()
     return len(ids)
+
+
+def annotate_or_wait(pool: Pool, sampler_id: str, maker: Maker, reward: Reward, tally: Tally) -> None:
+    """`annotate`; when another worker is at it (`evolve annotate RUN --follow`), wait until nothing lacks a reward."""
+    told = False
+    while True:
+        try:
+            annotate(pool, sampler_id, maker, reward, tally)
+            return
+        except Busy as busy:
+            if not told:
+                log.info("%s Waiting for its rewards.", str(busy).split(".")[0] + ".")
+            told = True
+        if not len(unscored(pool, sampler_id, maker.id)):
+            return
+        time.sleep(POLL_SECONDS)
+
+
+def follow(pool: Pool, sampler_id: str, maker: Maker, reward: Reward, tally: Tally) -> None:
+    """Score rows as they appear, until nobody grows the run any more and nothing lacks a reward."""
+    while True:
+        growing = pool.is_growing()
+        started = time.monotonic()
+        if not annotate(pool, sampler_id, maker, reward, tally):
+            if not growing:
+                return
+            time.sleep(max(POLL_SECONDS, 10 * (time.monotonic() - started)))
+
+
+def _load(pool: Pool, maker: Maker, reward: Reward, groups: list[Group]) -> RewardModel:
+    """Load the model, check on the first groups that a batch gives the scores of each row alone, and describe it."""
+    model = rewards.load(maker.model, dtype=reward.dtype, batch_tokens=reward.batch_tokens, compat=reward.compat)
+    difference = rewards.trust_check(model, groups)
+    log.info("%s: a batch and each row alone agree within %.1g", maker.model, difference)
+    about = {
+        "reward": maker.model,
+        "kind": model.kind,
+        "objectives": model.objective_names,
+        "comparable_across_prompts": model.comparable_across_prompts,
+    }
+    pool.describe("reward", maker.id, maker.settings | about)
+    return model
+
+
+def _score(table: Table, model: RewardModel, groups: list[Group], group_ids: list[list[str]], tally: Tally) -> None:
+    scores = model.score(groups)
+    rows = [
+        _row(identity, score)
+        for members, of_prompt in zip(group_ids, scores, strict=True)
+        for identity, score in zip(members, of_prompt, strict=True)
+    ]
+    table.append(rows)
+    tally.scored += len(rows)
+    tally.passed += len(rows)
+    tally.worked += len(rows)
+    tally.dropped.update(score.error for of_prompt in scores for score in of_prompt if score.error)
 
 
 def _groups(ids: np.ndarray, responses: Lookup, prompts: Lookup) -> Iterator[tuple[list[Group], list[list[str]]]]:
@@ -104,10 +160,9 @@ def _groups(ids: np.ndarray, responses: Lookup, prompts: Lookup) -> Iterator[tup
         yield groups, members
 
 
-def _row(response_id: str, reward_id: str, score: Score) -> dict[str, Any]:
+def _row(response_id: str, score: Score) -> dict[str, Any]:
     return {
         "response_id": response_id,
-        "reward_id": reward_id,
         "score": None if score.error else score.score,
         "objectives": list(score.objectives),
         "weights": list(score.weights),

@@ -19,6 +19,7 @@ def card(manifest: dict[str, Any]) -> str:
         f"| {metric} | {_number(mean['before'])} | {_number(mean['after'])} |"
         for metric, mean in ranking["metric_means"].items()
     )
+    rewards = ", ".join(f"`{one['reward']}` (`{one['fingerprint']}`)" for one in manifest["rewards"])
     return f"""---
 configs:
 - config_name: default
@@ -28,16 +29,18 @@ tags: [preference, dpo, self-play, evolve-select]
 
 # {recipe["name"]}, iteration {manifest["iteration"]}: {recipe["algorithm"]} by {ranking["metric"]}{alpha}
 
-{rows["train"]["kept"]:,} preference pairs grown by self-play with evolve-select: prompts rewritten by the policy (EvolInstruct),
-{sampling["n"]} responses each (temperature {sampling["temperature"]:g}, top-p {sampling["top_p"]:g}), scored by a reward model, paired by the rule
-{recipe["selection"]["pair_rule"]}, selected by {ranking["metric"]}{alpha}, k = {ranking["k"]}.
+{rows["train"]["kept"]:,} preference pairs grown by self-play with evolve-select: prompts rewritten by the policy
+(EvolInstruct), {sampling["n"]} responses each (temperature {sampling["temperature"]:g}, top-p {sampling["top_p"]:g}),
+scored by a reward model, paired by the rule {recipe["selection"]["pair_rule"]}, selected by
+{ranking["metric"]}{alpha}, k = {ranking["k"]}.
 
 - policy: `{recipe["policy"]["model"]}` (`{manifest["sampler"]["fingerprint"]}`)
-- reward model: `{recipe["reward"]["model"]}` (`{manifest["reward"]["fingerprint"]}`)
+- reward model: {rewards}
 - prompts: `{recipe["prompts"]["source"]}`
 - threshold tau_k {_number(ranking["threshold"])}, sigma_r {_number(ranking["sigma_r"])}, sigma_pi {_number(ranking["sigma_pi"])}
 
-`train.parquet` is the training set, `selected.parquet` what the metric selected or led to, `manifest.json` all of the above in full.
+`train.parquet` is the training set, `selected.parquet` what the metric selected or led to, `manifest.json` has all of
+the above in full.
 
 ```python
 from datasets import load_dataset
@@ -53,9 +56,9 @@ train = load_dataset("parquet", data_files="train.parquet", split="train")  # as
 |---|---|---|
 {means}
 
-`logp_*` are sums of log pi(y|x) over the tokens of the response as sampled, in nats, at temperature 1 over the full vocabulary,
-the end-of-turn token included when it was sampled; `n_tokens_*` count the same tokens. `reward_margin` is M_r, `implicit_margin`
-M_pi = |logp_chosen/n_tokens_chosen - logp_rejected/n_tokens_rejected|.
+`logp_*` are sums of log pi(y|x) over the tokens of the response as sampled, in nats, at temperature 1 over the full
+vocabulary, the end-of-turn token included when it was sampled; `n_tokens_*` count the same tokens. `reward_margin` is
+M_r, `implicit_margin` M_pi = |logp_chosen/n_tokens_chosen - logp_rejected/n_tokens_rejected|.
 """
 
 

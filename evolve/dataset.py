@@ -33,6 +33,8 @@ SCHEMA = pa.schema(
         ("n_tokens_rejected", pa.int32()),
         ("reward_margin", pa.float64()),  # M_r
         ("implicit_margin", pa.float64()),  # M_pi, nats a token
+        ("disagreement_chosen", pa.float64()),  # of the reward models, in standard deviations; null for one model
+        ("disagreement_rejected", pa.float64()),
         ("metric_score", pa.float64()),  # of the run's metric; null for what was not ranked
         ("rank", pa.int64()),  # 0 is best
         ("selected", pa.bool_()),  # among the k best of the ranked set
@@ -99,7 +101,7 @@ def _with_numbers(rows: list[dict[str, Any]], part: Pairs) -> pa.Table:
     known |= {name: part.column(name) for name in ("chosen_id", "rejected_id")}
     known |= {name: part.rows[name] for name in PAIR.names or () if name in SCHEMA.names and not name.endswith("_id")}
     columns = [
-        pa.array(known[field.name], field.type)
+        pa.array(known[field.name], field.type, from_pandas=True)
         if field.name in known
         else pa.array([row[field.name] for row in rows], field.type)
         for field in SCHEMA

@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from evolve import identity, policy
+from evolve import identity
 from evolve.files import whole_file
+from evolve.lookup import Lookup
 from evolve.pool import Pool
 from evolve.recipe import Recipe
-from evolve.views import load_responses
 from prompts.errors import UserError
 
 
@@ -78,30 +79,32 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _responses(run_folder: Path, recipe: Recipe) -> Iterator[dict[str, Any]]:
-    """Every response of the recipe's policy, with its reward and its objectives' scale: nothing that was paid for is lost."""
+    """Every response of the recipe's policy with what each reward model said of it: nothing that was paid for is lost."""
     pool = Pool(run_folder / "pool")
-    sampler = identity.sampler_settings(
-        recipe, identity.fingerprint(recipe.policy.model, policy.folder_of(recipe.policy.model))
-    )
-    reward = identity.reward_settings(
-        recipe, identity.fingerprint(recipe.reward.model, policy.folder_of(recipe.reward.model))
-    )
-    sampler_id, reward_id = identity.settings_id("sampler", sampler), identity.settings_id("reward", reward)
-    responses = load_responses(pool, sampler_id, reward_id, recipe.sampling.n)
-    scores = {one.decode(): float(score) for one, score in zip(responses.ids, responses.scores, strict=True)}
-    messages: dict[str, Any] = {}
-    for part in pool.prompts.scan(["id", "messages"]):
-        messages.update(zip(part["id"].to_pylist(), part["messages"].to_pylist(), strict=True))
-    columns = ["id", "prompt_id", "sample_index", "text", "n_tokens", "logp", "finish_reason"]
+    sampler = identity.sampler_of(recipe)
+    scores = {maker.model: Lookup(pool.rewards(maker.id), "response_id") for maker in identity.rewards_of(recipe)}
+    prompts = Lookup(pool.prompts, "id")
+    columns = ["id", "prompt_id", "sampler_id", "sample_index", "text", "n_tokens", "logp", "finish_reason"]
     for part in pool.responses.scan(columns):
-        for row in part.to_pylist():
-            if row["id"] in scores:
-                score = scores[row["id"]]
-                yield (
-                    {"prompt": messages[row["prompt_id"]], "response": row.pop("text")}
-                    | row
-                    | {"score": score if score == score else None}
-                )
+        part = part.filter(pc.and_(pc.equal(part["sampler_id"], sampler.id), pc.greater_equal(part["sample_index"], 0)))
+        rows = part.drop_columns(["sampler_id"]).to_pylist()
+        asked = prompts.fetch([row["prompt_id"] for row in rows], ["messages", "parent_id", "strategy"]).to_pylist()
+        said = {model: _scores(lookup, [row["id"] for row in rows]) for model, lookup in scores.items()}
+        for i, (row, prompt) in enumerate(zip(rows, asked, strict=True)):
+            yield (
+                {"prompt": prompt.pop("messages"), "response": row.pop("text")}
+                | row
+                | prompt
+                | {"scores": {model: of_model[i] for model, of_model in said.items()}}
+            )
+
+
+def _scores(lookup: Lookup, response_ids: list[str]) -> list[dict[str, Any] | None]:
+    """Score, objectives and gate weights of each response, None where it has not been scored."""
+    known = [identity for identity in response_ids if identity in lookup]
+    rows = lookup.fetch(known, ["score", "objectives", "weights", "error"]).to_pylist()
+    found = dict(zip(known, rows, strict=True))
+    return [found.get(identity) for identity in response_ids]
 
 
 def _write_lines(path: Path, rows: Iterator[dict[str, Any]]) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,33 +13,49 @@ from evolve.files import write_file
 from evolve.recipe import Recipe
 from prompts import content_id
 from prompts.errors import UserError
+from rewards.checkpoint import resolve
 
 # Files of a model folder that decide what it computes.
 MODEL_FILES = ("*.safetensors", "*.json", "*.jinja", "*.model")
 
 
-def fingerprint(model: str, folder: Path | None) -> str:
+def fingerprint(model: str) -> str:
     """Identity of a model: the digest of its files, or name and commit when it comes from the Hub's cache.
 
     Digests are remembered by path, size and time of change, so 16 GB of weights are read once.
     """
-    if folder is None:
+    if is_weightless(model):
         return model
+    folder = resolve(model, weights=False)
     parts = folder.resolve().parts
-    if "snapshots" in parts[:-1] and parts[-2] == "snapshots":  # .../models--owner--name/snapshots/COMMIT
+    if parts[-2] == "snapshots":  # .../models--owner--name/snapshots/COMMIT
         return f"{model}@{parts[-1]}"
     files = sorted({path for pattern in MODEL_FILES for path in folder.glob(pattern)})
-    if not files:
+    if not any(path.suffix == ".safetensors" for path in files):
         raise UserError(f"{folder} holds no model: expected config.json, a tokenizer and *.safetensors.")
     return content_id("model", [[path.name, file_digest(path)] for path in files])
 
 
-def sampler_settings(recipe: Recipe, policy_fingerprint: str) -> dict[str, Any]:
-    """What a completion depends on. The chat template is among the model's files; n is not here, so n can grow."""
+def is_weightless(model: str) -> bool:
+    """Whether a model's name says it all: the fakes, and a judge behind a server."""
+    return model == "fake" or model.startswith(("fake:", "openai:"))
+
+
+@dataclass(frozen=True)
+class Maker:
+    """Who makes rows: a sampler or a reward model. `settings` is all that its output depends on; `id` their hash."""
+
+    model: str
+    id: str
+    settings: dict[str, Any]
+    weight: float = 1.0
+
+
+def sampler_of(recipe: Recipe) -> Maker:
+    """The recipe's sampler. The chat template is among the model's files; n is no setting of it, so n can grow."""
     policy, sampling = recipe.policy, recipe.sampling
-    return {
-        "policy": policy.model,
-        "fingerprint": policy_fingerprint,
+    settings = {
+        "fingerprint": fingerprint(policy.model),
         "dtype": policy.dtype,
         "max_model_len": policy.max_model_len,
         "engine": policy.engine,
@@ -47,17 +64,17 @@ def sampler_settings(recipe: Recipe, policy_fingerprint: str) -> dict[str, Any]:
         "max_tokens": sampling.max_tokens,
         "seed": sampling.seed,
     }
+    return Maker(policy.model, content_id("sampler", settings), settings)
 
 
-def reward_settings(recipe: Recipe, reward_fingerprint: str) -> dict[str, Any]:
-    """What a score depends on. The batch budget is not here: it moves a score by rounding only."""
-    return {"reward": recipe.reward.model, "fingerprint": reward_fingerprint, "dtype": recipe.reward.dtype}
-
-
-def settings_id(kind: str, settings: dict[str, Any]) -> str:
-    """The id of a sampler or a reward model. Where the model lies is not part of it: the same files are the same model."""
-    named = {key: value for key, value in settings.items() if key not in ("policy", "reward")}
-    return content_id(kind, named)
+def rewards_of(recipe: Recipe) -> list[Maker]:
+    """The recipe's reward models: the main one, weight 1, then those of the ensemble. The batch budget is no setting."""
+    reward = recipe.reward
+    makers = []
+    for model, weight in ({reward.model: 1.0} | reward.ensemble).items():
+        settings = {"fingerprint": fingerprint(model), "dtype": reward.dtype, "compat": reward.compat}
+        makers.append(Maker(model, content_id("reward", settings), settings, weight))
+    return makers
 
 
 def file_digest(path: Path) -> str:

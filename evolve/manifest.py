@@ -30,8 +30,11 @@ def manifest(run: Run, outcome: Outcome) -> dict[str, Any]:
         "recipe": run.recipe.model_dump(),
         "iteration": run.iteration,
         "versions": versions(),
-        "sampler": run.sampler | {"id": run.sampler_id} | _engine(run),
-        "reward": run.reward | {"id": run.reward_id} | _reward(run),
+        "sampler": {"id": run.sampler.id} | run.pool.description("sampler", run.sampler.id),
+        "rewards": [
+            {"id": reward.id, "weight": reward.weight} | run.pool.description("reward", reward.id)
+            for reward in run.rewards
+        ],
         "templates": {name: template.id for name, template in run.templates.items()},
         "model_calls": {"rewrite": run.tally.rewrites, "sample": run.tally.samples, "reward": run.tally.scored},
         "rows": rows(run, outcome),
@@ -94,15 +97,6 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return found
-
-
-def _engine(run: Run) -> dict[str, Any]:
-    return {"engine_description": run.pool.description("sampler", run.sampler_id).get("engine_description", {})}
-
-
-def _reward(run: Run) -> dict[str, Any]:
-    stored = run.pool.description("reward", run.reward_id)
-    return {key: stored.get(key) for key in ("kind", "objectives", "comparable")}
 
 
 def _pair_books(pairs: Pairs) -> dict[str, Any]:

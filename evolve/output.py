@@ -50,7 +50,6 @@ def write_outcome(run: Run, outcome: Outcome) -> tuple[Path, dict[str, Any]]:
         for name, pairs in (("train", outcome.train), ("selected", outcome.selected)):
             write_pairs(folder / f"{name}.parquet", pairs, standing, run.iteration, prompts, run.texts, initial)
     content = manifest(run, outcome)
-    write_file(run.folder / "recipe.json", run.recipe.model_dump_json(indent=2).encode() + b"\n")
     write_file(folder / "README.md", card(content).encode())
     write_file(folder / "manifest.json", (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())
     return folder, content

@@ -13,6 +13,7 @@ import logging
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from evolve.files import write_file
+from evolve.lock import Busy, exclusive
 from prompts.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -60,7 +62,6 @@ SCHEMAS = {
     "rewards": pa.schema(
         [
             ("response_id", pa.string()),
-            ("reward_id", pa.string()),
             ("score", pa.float64()),
             ("objectives", pa.list_(pa.float32())),
             ("weights", pa.list_(pa.float32())),
@@ -79,27 +80,33 @@ class DamagedPart(UserError):
 class Table:
     """One table of the pool. Rows are appended in memory and become durable part by part, in a thread of their own."""
 
-    def __init__(self, folder: Path, schema: pa.Schema, writer: ThreadPoolExecutor, mend: bool) -> None:
+    def __init__(self, folder: Path, schema: pa.Schema, writer: ThreadPoolExecutor) -> None:
         self.folder = folder
         self.schema = schema
-        self._mend = mend
+        self._owned = False
         self._writer = writer
         self._buffer: list[dict[str, Any]] = []
         self._buffered_since = 0.0
         self._pending: list[Future[None]] = []
-        numbers = [int(path.name.split("-")[0]) for path in self.parts()]
-        self._next_number = max(numbers, default=-1) + 1
+        self._next_number = 0
+
+    def own(self) -> None:
+        """Prepare to append. The caller holds the lock of whoever appends to this table, so that nobody else does."""
+        self._owned = True
+        for path in self.folder.glob(".*.unfinished"):
+            path.unlink(missing_ok=True)
+        self._next_number = max((int(path.name.split("-")[0]) for path in self.parts()), default=-1) + 1
 
     def parts(self) -> list[Path]:
         return sorted(self.folder.glob("*-*.parquet"))
 
     def scan(self, columns: Sequence[str]) -> Iterator[pa.Table]:
-        """The rows that are on disk, part by part. A damaged part is set aside (or refused when read-only)."""
+        """The rows that are on disk, part by part. A damaged part is set aside, or refused if the table is not owned."""
         for path in self.parts():
             try:
                 yield self.read(path, columns)
             except DamagedPart as error:
-                if not self._mend:
+                if not self._owned:
                     raise
                 aside = path.with_suffix(".damaged")
                 path.rename(aside)
@@ -146,26 +153,57 @@ class Table:
 
 
 class Pool:
-    """The tables under one folder. `mend`: this process may grow the pool, so it sets damaged parts aside."""
+    """The tables under one folder. Read by anyone at any time; appended to by who holds the table's lock."""
 
-    def __init__(self, folder: Path, mend: bool = False) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="pool-writer")
-        if mend:
-            _clean_unfinished(folder)
-        self.tables = {name: Table(folder / name, schema, self._writer, mend) for name, schema in SCHEMAS.items()}
+        self._tables: dict[Path, Table] = {}
+
+    def _table(self, name: str, part_of: str = "") -> Table:
+        folder = self.folder / name / part_of
+        if folder not in self._tables:
+            self._tables[folder] = Table(folder, SCHEMAS[name], self._writer)
+        return self._tables[folder]
 
     @property
     def prompts(self) -> Table:
-        return self.tables["prompts"]
+        return self._table("prompts")
 
     @property
     def responses(self) -> Table:
-        return self.tables["responses"]
+        return self._table("responses")
 
-    @property
-    def rewards(self) -> Table:
-        return self.tables["rewards"]
+    def rewards(self, reward_id: str) -> Table:
+        """The rewards of one model: models that score side by side never touch each other's parts."""
+        return self._table("rewards", reward_id)
+
+    def reward_ids(self) -> list[str]:
+        """The reward models that have scored anything."""
+        return sorted(path.name for path in (self.folder / "rewards").glob("*") if path.is_dir())
+
+    @contextmanager
+    def growing(self) -> Iterator[None]:
+        """Be the one process that appends prompts and responses. Raises `Busy` if there is another."""
+        with exclusive(self.folder / "sampler.lock", f"The run {self.folder.parent}"):
+            self.prompts.own()
+            self.responses.own()
+            yield
+
+    @contextmanager
+    def scoring(self, reward_id: str) -> Iterator[None]:
+        """Be the one process that appends rewards of this model. Raises `Busy` if there is another."""
+        with exclusive(self.folder / "rewards" / f"{reward_id}.lock", f"The rewards of {self.folder.parent}"):
+            self.rewards(reward_id).own()
+            yield
+
+    def is_growing(self) -> bool:
+        """Whether some process appends prompts and responses at this moment."""
+        try:
+            with exclusive(self.folder / "sampler.lock", ""):
+                return False
+        except Busy:
+            return True
 
     def describe(self, kind: str, identity: str, description: dict[str, Any]) -> None:
         """Keep what an id in a row stands for, as JSON: the pool explains itself."""
@@ -178,11 +216,11 @@ class Pool:
         return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
     def flush(self) -> None:
-        for table in self.tables.values():
+        for table in self._tables.values():
             table.flush()
 
     def flush_if_old(self) -> None:
-        for table in self.tables.values():
+        for table in self._tables.values():
             table.flush_if_old()
 
     def close(self) -> None:
@@ -199,8 +237,3 @@ def _write_part(folder: Path, number: int, rows: list[dict[str, Any]], schema: p
 
 def _digest(data: bytes) -> str:
     return hashlib.blake2b(data, digest_size=8).hexdigest()
-
-
-def _clean_unfinished(folder: Path) -> None:
-    for path in folder.glob("*/.*.unfinished"):
-        path.unlink(missing_ok=True)

@@ -23,8 +23,8 @@ class _Section(BaseModel):
 class Prompts(_Section):
     source: str
     """A Hub dataset, or a local .parquet, .json, .jsonl, .csv or .txt file."""
-    split: str = "train"
-    """Split of a Hub dataset; local files have one split only."""
+    split: str | None = None
+    """Split of a Hub dataset; local files have none."""
     column: str | None = None
     """Column with a string or a list of messages; by default the first that is there of prompt, messages, instruction ..."""
     limit: int | None = Field(None, ge=1)
@@ -59,6 +59,16 @@ class Reward(_Section):
     """Of the backbone; heads and gating are float32 always. auto: bfloat16 on a GPU, float32 on a CPU."""
     batch_tokens: int = Field(16_384, ge=1)
     """Padded tokens of a batch; halved when memory runs out. Does not change scores beyond rounding."""
+    compat: bool = False
+    """Read special strings in user text as the released code does, quirks included. By default text is text."""
+    ensemble: dict[str, float] = {}
+    """Further reward models and their weights beside `model`, whose weight is 1: the score is the weighted mean of z-scores."""
+
+    @model_validator(mode="after")
+    def _others(self) -> Reward:
+        if self.model in self.ensemble or any(weight <= 0 for weight in self.ensemble.values()):
+            raise ValueError("ensemble names further models, each with a weight above 0; `model` itself has weight 1")
+        return self
 
 
 class Evolve(_Section):

@@ -14,12 +14,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import rewards
 from evolve import algorithms, identity, policy
-from evolve.annotate import annotate
+from evolve.annotate import annotate_or_wait
 from evolve.evolved import Evolved, evolved_prompts
-from evolve.grow import Grower, Job, Tally
+from evolve.files import write_file
+from evolve.grow import Grower, Job, RewardContext, Tally
 from evolve.index import initial_key
-from evolve.lock import exclusive
 from evolve.lookup import Lookup
 from evolve.pool import Pool
 from evolve.progress import progress
@@ -52,33 +53,30 @@ class Run:
     view_only: bool = False
     tally: Tally = field(default_factory=Tally)
     stages: dict[str, Stage] = field(default_factory=dict)
-    engine: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         recipe = self.recipe
-        self.pool = Pool(self.folder / "pool", mend=not self.view_only)
+        self.pool = Pool(self.folder / "pool")
         self.templates: dict[str, Template] = load_templates(
             Path(recipe.evolve.templates) if recipe.evolve.templates else None, recipe.evolve.strategies
         )
-        policy_print = identity.fingerprint(recipe.policy.model, policy.folder_of(recipe.policy.model))
-        reward_print = identity.fingerprint(recipe.reward.model, policy.folder_of(recipe.reward.model))
-        self.sampler = identity.sampler_settings(recipe, policy_print)
-        self.reward = identity.reward_settings(recipe, reward_print)
-        self.sampler_id = identity.settings_id("sampler", self.sampler)
-        self.reward_id = identity.settings_id("reward", self.reward)
-        self.reward_context = policy.reward_context(recipe)
+        self.sampler = identity.sampler_of(recipe)
+        self.rewards = identity.rewards_of(recipe)
+        self.reward_context = _tightest([rewards.context(reward.model) for reward in self.rewards])
         self.n_source, self.dropped_source = 0, Counter[str]()
 
     def execute(self) -> algorithms.Outcome:
         """Run the recipe's algorithm. Raises `Busy` if another process grows this run."""
+        algorithm = algorithms.ALGORITHMS[self.recipe.algorithm]
         if self.view_only:
-            return algorithms.ALGORITHMS[self.recipe.algorithm](self)
-        with exclusive(self.folder / "pool" / "sampler.lock", f"The run {self.folder}"):
-            return algorithms.ALGORITHMS[self.recipe.algorithm](self)
+            return algorithm(self)
+        with self.pool.growing():
+            write_file(self.folder / "recipe.json", self.recipe.model_dump_json(indent=2).encode() + b"\n")
+            return algorithm(self)
 
     @cached_property
     def grower(self) -> Grower:
-        return Grower(self.pool, self.recipe, self.sampler_id, self.templates, self.reward_context, self.tally)
+        return Grower(self.pool, self.recipe, self.sampler.id, self.templates, self.reward_context, self.tally)
 
     @cached_property
     def prompts(self) -> list[str]:
@@ -132,7 +130,8 @@ class Run:
                 self._generate(itertools.chain([first], jobs))
         if not self.view_only:
             with self.timed("reward"):
-                self._annotate()
+                for reward in self.rewards:
+                    annotate_or_wait(self.pool, self.sampler.id, reward, self.recipe.reward, self.tally)
         for view in ("responses", "texts"):  # of the pool as it was
             self.__dict__.pop(view, None)
 
@@ -141,8 +140,8 @@ class Run:
 
         async def live() -> None:
             await engine.start()
-            self.engine = engine.description
-            self.pool.describe("sampler", self.sampler_id, self.sampler | {"engine_description": self.engine})
+            about = {"policy": self.recipe.policy.model, "engine_description": engine.description}
+            self.pool.describe("sampler", self.sampler.id, self.sampler.settings | about)
             try:
                 with progress(self.tally, "prompts"):
                     await self.grower.run(engine, chat, jobs)
@@ -151,25 +150,9 @@ class Run:
 
         asyncio.run(live())
 
-    def _annotate(self) -> None:
-        pairwise = False
-
-        def load() -> Any:
-            model = policy.load_reward(self.recipe)
-            about = {
-                "kind": model.kind,
-                "objectives": model.objective_names,
-                "comparable": model.comparable_across_prompts,
-            }
-            self.pool.describe("reward", self.reward_id, self.reward | about)
-            return model
-
-        with exclusive(self.folder / "pool" / f"reward-{self.reward_id}.lock", "The reward worker"):
-            annotate(self.pool, self.sampler_id, self.reward_id, load, self.tally, pairwise)
-
     @cached_property
     def responses(self) -> Responses:
-        return load_responses(self.pool, self.sampler_id, self.reward_id, self.recipe.sampling.n)
+        return load_responses(self.pool, self.sampler.id, self.rewards, self.recipe.sampling.n, self.prompts)
 
     @cached_property
     def texts(self) -> Lookup:
@@ -188,7 +171,7 @@ class Run:
             parents,
             set(self.prompts),
             self.templates,
-            self.sampler_id,
+            self.sampler.id,
             self.recipe.evolve.per_strategy,
             self.reward_context.limit,
         )
@@ -222,3 +205,8 @@ class Run:
         finally:
             stage.seconds += time.monotonic() - started
             stage.tokens += self.tally.tokens - tokens
+
+
+def _tightest(contexts: Sequence[RewardContext]) -> RewardContext:
+    """Of several reward models' contexts the one with the least room."""
+    return min(contexts, key=lambda context: float("inf") if context.limit is None else context.limit)

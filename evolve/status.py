@@ -21,9 +21,10 @@ def describe(folder: Path) -> str:
             verdicts[verdict] += bool(parent)
     n_rewrites = verdicts.total()
     lines.append(f"  prompts    {n_initial:,} initial, {n_rewrites:,} rewrites" + _listed(verdicts))
-    lines += _by_maker(pool, "responses", "sampler_id", "sampler")
-    lines += _by_maker(pool, "rewards", "reward_id", "reward")
-    damaged = list((folder / "pool").glob("*/*.damaged"))
+    lines += _responses(pool)
+    for reward_id in pool.reward_ids():
+        lines += _rewards(pool, reward_id)
+    damaged = list((folder / "pool").rglob("*.damaged"))
     lines += [f"  damaged    {path} (set aside; its rows are computed again by `evolve run`)" for path in damaged]
     datasets = sorted(folder.glob("iteration-*/*/*/manifest.json"))
     for path in datasets:
@@ -34,17 +35,26 @@ def describe(folder: Path) -> str:
     return "\n".join(lines)
 
 
-def _by_maker(pool: Pool, table: str, column: str, kind: str) -> list[str]:
+def _responses(pool: Pool) -> list[str]:
     rows: Counter[str] = Counter()
-    errors: Counter[str] = Counter()
-    for part in pool.tables[table].scan([column, "error"]):
-        rows.update(part[column].to_pylist())
+    refused: Counter[str] = Counter()
+    for part in pool.responses.scan(["sampler_id", "error"]):
+        rows.update(part.filter(part["error"].is_null())["sampler_id"].to_pylist())
+        refused.update(error for error in part["error"].to_pylist() if error)
+    lines = [
+        f"  responses  {n:,} by {pool.description('sampler', sampler_id).get('policy', '?')} ({sampler_id})"
+        for sampler_id, n in rows.most_common()
+    ]
+    return lines + ([f"  refused    {refused.total():,} prompts{_listed(refused)}"] if refused else [])
+
+
+def _rewards(pool: Pool, reward_id: str) -> list[str]:
+    n, errors = 0, Counter[str]()
+    for part in pool.rewards(reward_id).scan(["error"]):
+        n += len(part)
         errors.update(error for error in part["error"].to_pylist() if error)
-    lines = []
-    for identity, n in rows.most_common():
-        about = pool.description(kind, identity)
-        lines.append(f"  {table:<10} {n:,} by {about.get('policy') or about.get('reward') or '?'} ({identity})")
-    return lines + ([f"  {'':<10} refused:{_listed(errors)}"] if errors else [])
+    name = pool.description("reward", reward_id).get("reward", "?")
+    return [f"  rewards    {n:,} by {name} ({reward_id}){_listed(errors)}"]
 
 
 def _listed(counts: Counter[str]) -> str:

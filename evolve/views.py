@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from evolve.identity import Maker
 from evolve.lookup import Lookup
 from evolve.pool import Pool
 from evolve.recipe import Selection
 from prompts import content_id
 from prompts.errors import UserError
+from rewards import combine
 from rewards.pairs import Candidates, pair
 from selection import near_identical
 
@@ -30,6 +32,7 @@ class Responses:
 
     ids: np.ndarray
     scores: np.ndarray
+    disagreement: np.ndarray
     reward_errors: np.ndarray
     logp: np.ndarray
     n_tokens: np.ndarray
@@ -51,6 +54,8 @@ PAIR = np.dtype(
         ("logp_rejected", float),
         ("n_tokens_chosen", np.int32),  # |y|
         ("n_tokens_rejected", np.int32),
+        ("disagreement_chosen", float),  # of the reward models about a response, NaN where there is one model
+        ("disagreement_rejected", float),
     ]
 )
 
@@ -99,8 +104,14 @@ def concat(first: Pairs, second: Pairs) -> Pairs:
     return Pairs(np.concatenate([first.rows, second.rows]), first.n_in + second.n_in, first.dropped + second.dropped)
 
 
-def load_responses(pool: Pool, sampler_id: str, reward_id: str, n: int) -> Responses:
-    """Read the numbers of all responses with sample index below n; texts are looked at part by part and not kept."""
+def load_responses(
+    pool: Pool, sampler_id: str, rewards: Sequence[Maker], n: int, reference: Collection[str]
+) -> Responses:
+    """Read the numbers of all responses with sample index below n; texts are looked at part by part and not kept.
+
+    Of several reward models the score is the weighted mean of z-scores, standardized over the responses to the prompts
+    `reference` (X), so that D and D' are on one scale and a score does not depend on what else was evolved.
+    """
     errors: dict[str, str] = {}
     parts = []
     columns = ["id", "prompt_id", "sampler_id", "sample_index", "text", "n_tokens", "logp", "finish_reason", "error"]
@@ -113,13 +124,14 @@ def load_responses(pool: Pool, sampler_id: str, reward_id: str, n: int) -> Respo
     rows = pa.concat_tables(parts) if parts else _without_text(pool.responses.schema.empty_table().select(columns))
     rows = rows.sort_by([("prompt_id", "ascending"), ("sample_index", "ascending")])
     ids = np.array(rows["id"].to_pylist(), "S24")
-    scores, reward_errors = _scores_of(pool, reward_id, ids)
     prompt_ids = np.array(rows["prompt_id"].to_pylist(), "S24")
+    scores, disagreement, reward_errors = _rewards_of(pool, rewards, ids, prompt_ids, reference)
     unique, starts = np.unique(prompt_ids, return_index=True)
     ends = np.append(starts[1:], len(prompt_ids))
     return Responses(
         ids=ids,
         scores=scores,
+        disagreement=disagreement,
         reward_errors=reward_errors,
         logp=rows["logp"].to_numpy(),
         n_tokens=rows["n_tokens"].to_numpy(),
@@ -191,11 +203,32 @@ def _without_text(part: pa.Table) -> pa.Table:
     )
 
 
+def _rewards_of(
+    pool: Pool, rewards: Sequence[Maker], ids: np.ndarray, prompt_ids: np.ndarray, reference: Collection[str]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Score, disagreement and error of each response, by one reward model or by several together."""
+    by_model = {reward.id: _scores_of(pool, reward.id, ids) for reward in rewards}
+    if len(by_model) == 1:
+        ((scores, errors),) = by_model.values()
+        return scores, np.full(len(ids), np.nan), errors
+    pairwise = [one for one in by_model if pool.description("reward", one).get("kind") == "pairwise"]
+    scores, disagreement = combine(
+        {one: scores for one, (scores, _) in by_model.items()},
+        {reward.id: reward.weight for reward in rewards},
+        prompts=prompt_ids,
+        pairwise=pairwise,
+        over=np.isin(prompt_ids, np.array(list(reference), "S24")),
+    )
+    errors = np.full(len(ids), "", object)
+    for _, of_model in by_model.values():
+        errors = np.where(errors == "", of_model, errors)
+    return scores, disagreement, errors
+
+
 def _scores_of(pool: Pool, reward_id: str, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Score and error of each response; NaN and "" where there is no reward row. The last row of a response counts."""
     found, scores, errors = [np.empty(0, "S24")], [np.empty(0)], [np.empty(0, object)]
-    for part in pool.rewards.scan(["response_id", "reward_id", "score", "error"]):
-        part = part.filter(pc.equal(part["reward_id"], reward_id))
+    for part in pool.rewards(reward_id).scan(["response_id", "score", "error"]):
         found.append(np.array(part["response_id"].to_pylist(), "S24"))
         scores.append(part["score"].to_numpy().astype(float))
         errors.append(np.array(part["error"].fill_null("").to_pylist(), object))
@@ -229,4 +262,5 @@ def _gather(responses: Responses, kept: list[tuple[str, int, int]]) -> np.ndarra
         rows[f"score_{side}"] = responses.scores[index]
         rows[f"logp_{side}"] = responses.logp[index]
         rows[f"n_tokens_{side}"] = responses.n_tokens[index]
+        rows[f"disagreement_{side}"] = responses.disagreement[index]
     return rows
