@@ -15,6 +15,7 @@ import numpy as np
 from prompts.errors import UserError
 
 METRICS = ("map", "eva", "implicit", "uniform")
+ROUNDING = 1e-12  # equal margins may differ from their own mean by some units in the last place (2e-16)
 
 
 @dataclass(frozen=True)
@@ -27,9 +28,7 @@ class Scale:
 
 def scale_of(explicit: np.ndarray, implicit: np.ndarray) -> Scale:
     """Standard deviations of M_r and M_pi over the ranked set, both arrays of shape (pairs,)."""
-    if len(explicit) == 0:
-        return Scale(float("nan"), float("nan"))
-    return Scale(float(np.std(explicit)), float(np.std(implicit)))
+    return Scale(_deviation(explicit), _deviation(implicit))
 
 
 def eva(explicit: np.ndarray) -> np.ndarray:
@@ -66,7 +65,7 @@ def score_pairs(
     scale: Scale,
     seed: int = 0,
 ) -> np.ndarray:
-    """Score pairs by the metric's name, shape (pairs,). Raises `UserError` where the metric says nothing about this set."""
+    """Score pairs by the metric's name, shape (pairs,). Raises `UserError` where it says nothing about this set."""
     _check(metric, explicit, implicit_margin, alpha, scale)
     if metric == "map":
         return alignment_potential(explicit, implicit_margin, scale, alpha)
@@ -90,7 +89,7 @@ def _check(metric: str, explicit: np.ndarray, implicit_margin: np.ndarray, alpha
         return
     if len(explicit) < 2:
         raise UserError(
-            "M_AP needs at least 2 pairs to take standard deviations of; this set has 1. Add prompts, or use METRIC=eva."
+            "M_AP needs at least 2 pairs to take deviations of; this set has 1. Add prompts, or use METRIC=eva."
         )
     flat = [name for name, sigma in (("sigma_r", scale.sigma_r), ("sigma_pi", scale.sigma_pi)) if sigma == 0]
     if "sigma_r" in flat or ("sigma_pi" in flat and alpha > 0):
@@ -98,6 +97,14 @@ def _check(metric: str, explicit: np.ndarray, implicit_margin: np.ndarray, alpha
             f"{' and '.join(flat)} of {len(explicit)} pairs is 0: all have the same margin, so M_AP can't be scaled. "
             "Check that the reward model tells responses apart, or rank by METRIC=eva or METRIC=implicit."
         )
+
+
+def _deviation(margins: np.ndarray) -> float:
+    """The standard deviation, exactly 0 where the margins differ by no more than rounding; NaN of no margins."""
+    if not len(margins):
+        return float("nan")
+    deviation = float(np.std(margins))
+    return 0.0 if deviation <= ROUNDING * float(np.max(np.abs(margins))) else deviation
 
 
 def _unit(name: str) -> float:

@@ -16,8 +16,10 @@ def count_of(k: int | str, n: int) -> int:
     Raises `UserError` for a number larger than the set: silently training on fewer would spoil a comparison.
     """
     if isinstance(k, str):
-        share = float(k.removesuffix("%"))
-        return math.ceil(n * share / 100 - 1e-9)
+        share = _share(k)
+        return max(math.ceil(n * share / 100 - 1e-9), min(n, 1))
+    if k < 1:
+        raise UserError(f"k is {k}: expected a number of pairs from 1 on, or a percentage such as '20%'.")
     if k > n:
         raise UserError(
             f"k is {k} but the set to select from has {n} pairs. Lower K, give a percentage (K=20%), or add prompts."
@@ -25,7 +27,17 @@ def count_of(k: int | str, n: int) -> int:
     return k
 
 
+def _share(k: str) -> float:
+    try:
+        share = float(k.removesuffix("%")) if k.endswith("%") else 0.0
+    except ValueError:
+        share = 0.0
+    if not 0 < share <= 100:
+        raise UserError(f"k is {k!r}: expected a number of pairs such as 10000, or a percentage such as '20%'.")
+    return share
+
+
 def top_k(scores: np.ndarray, pair_ids: Sequence[str], k: int | str) -> np.ndarray:
-    """Indices of the k largest `scores`, best first. The order is (-score, pair id): ties never depend on the input's order."""
+    """Indices of the k largest `scores`, best first, in order (-score, pair id): ties never depend on the input's order."""
     order = np.lexsort((np.asarray(pair_ids, dtype=np.str_), -scores))
     return order[: count_of(k, len(scores))]
