@@ -38,6 +38,6 @@ def _share(k: str) -> float:
 
 
 def top_k(scores: np.ndarray, pair_ids: Sequence[str], k: int | str) -> np.ndarray:
-    """Indices of the k largest `scores`, best first, in order (-score, pair id): ties never depend on the input's order."""
+    """Indices of the k largest `scores`, best first; ties go by pair id, never by the input's order."""
     order = np.lexsort((np.asarray(pair_ids, dtype=np.str_), -scores))
     return order[: count_of(k, len(scores))]
