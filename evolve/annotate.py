@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,12 @@ import pyarrow.compute as pc
 
 import rewards
 from evolve.grow import Tally
-from evolve.identity import Maker
+from evolve.identity import Maker, rewards_of, sampler_of
 from evolve.lock import Busy
 from evolve.lookup import Lookup
 from evolve.pool import Pool, Table
 from evolve.progress import progress
-from evolve.recipe import Reward
+from evolve.recipe import Recipe, Reward
 from prompts import Message
 from rewards.protocol import Group, RewardModel, Score
 
@@ -102,6 +103,19 @@ def follow(pool: Pool, sampler_id: str, maker: Maker, reward: Reward, tally: Tal
             if not growing:
                 return
             time.sleep(max(POLL_SECONDS, 10 * (time.monotonic() - started)))
+
+
+def annotate_run(folder: Path, recipe: Recipe, following: bool) -> str:
+    """The reward worker as a command of its own: on another device, beside the sampler or after it."""
+    pool, tally = Pool(folder / "pool"), Tally()
+    sampler = sampler_of(recipe)
+    for maker in rewards_of(recipe):
+        if following:
+            follow(pool, sampler.id, maker, recipe.reward, tally)
+        else:
+            annotate(pool, sampler.id, maker, recipe.reward, tally)
+    pool.close()
+    return f"{folder}: {tally.scored:,} responses scored now"
 
 
 def _load(pool: Pool, maker: Maker, reward: Reward, groups: list[Group]) -> RewardModel:

@@ -37,7 +37,8 @@ scored by a reward model, paired by the rule {recipe["selection"]["pair_rule"]},
 - policy: `{recipe["policy"]["model"]}` (`{manifest["sampler"]["fingerprint"]}`)
 - reward model: {rewards}
 - prompts: `{recipe["prompts"]["source"]}`
-- threshold tau_k {_number(ranking["threshold"])}, sigma_r {_number(ranking["sigma_r"])}, sigma_pi {_number(ranking["sigma_pi"])}
+- threshold tau_k {_number(ranking["threshold"])}
+- sigma_r {_number(ranking["sigma_r"])}, sigma_pi {_number(ranking["sigma_pi"])}
 
 `train.parquet` is the training set, `selected.parquet` what the metric selected or led to, `manifest.json` has all of
 the above in full.

@@ -1,10 +1,11 @@
-"""The command `evolve`. Logs and progress go to stderr, results to stdout. Nothing heavy is imported until it is needed."""
+"""The command `evolve`. Logs and progress go to stderr, results to stdout. What is heavy is imported when needed."""
 
 from __future__ import annotations
 
 import json
 import logging
 import sys
+import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -112,6 +113,41 @@ def export(
     print(written)
 
 
+@app.command()
+def annotate(
+    target: Annotated[str, typer.Argument(help="A .jsonl file of {prompt, response}, or a run.")],
+    reward: Annotated[
+        str | None, typer.Option(help="Reward model: a folder or Hub name. For a run its recipe's.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="For a file: where to write, one line for each line in.")] = None,
+    batch_tokens: Annotated[int, typer.Option(min=1, help="Padded tokens of a batch.")] = 16_384,
+    dtype: Annotated[str, typer.Option(help="float32, bfloat16 or auto.")] = "auto",
+    compat: Annotated[
+        bool, typer.Option("--compat", help="Special strings in text as the released code has it.")
+    ] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="For a run: take rows as they appear until it is done.")
+    ] = False,
+) -> None:
+    """Score responses: those of a file, or those of a run that lack a reward (while it is sampled, with --follow)."""
+    if Path(target).is_file():
+        from evolve.annotate_file import annotate_file
+
+        if reward is None or out is None:
+            raise UserError("To score a file give --reward MODEL and --out SCORES.jsonl.")
+        print(annotate_file(Path(target), out, reward, batch_tokens=batch_tokens, dtype=dtype, compat=compat))
+        return
+    from evolve.annotate import annotate_run
+    from evolve.recipe import override_recipe
+
+    folder = _existing_folder(target, follow)
+    stored = json.loads((folder / "recipe.json").read_text(encoding="utf-8"))
+    changes: dict[str, Any] = {"reward.model": reward, "reward.compat": compat or None}
+    changes |= {"reward.dtype": None if dtype == "auto" else dtype, "reward.batch_tokens": batch_tokens}
+    recipe = override_recipe(stored, {key: value for key, value in changes.items() if value is not None}, str(folder))
+    print(annotate_run(folder, recipe, follow))
+
+
 @app.callback()
 def _options(verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more on stderr.")] = False) -> None:
     logging.basicConfig(
@@ -123,7 +159,7 @@ def _options(verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say 
 
 
 def main() -> None:
-    """Entry point: a user's error is a message and exit code 2, Ctrl-C is 130, anything else a bug with its traceback."""
+    """Entry point: a user's error is a message and exit code 2, Ctrl-C is 130, the rest are bugs with a traceback."""
     try:
         app()
     except UserError as error:
@@ -172,9 +208,14 @@ def _run_folder(name: str) -> Path:
     return Path(name) if "/" in name or Path(name).is_dir() else Path("runs") / name
 
 
-def _existing_folder(run: str) -> Path:
+def _existing_folder(run: str, wait: bool = False) -> Path:
+    """The folder of a run that is there, or, with `wait`, that appears within a minute (its sampler is starting)."""
     folder = _run_folder(run)
-    if not (folder / "pool").is_dir():
+    for _ in range(60 if wait else 0):
+        if (folder / "recipe.json").exists():
+            break
+        time.sleep(1)
+    if not (folder / "recipe.json").is_file():
         there = ", ".join(sorted(path.parent.name for path in Path("runs").glob("*/pool"))) or "none"
         raise UserError(f"No run at {folder}. Runs there are: {there}. `evolve run` makes one.")
     return folder
@@ -185,8 +226,6 @@ def _stored_recipe(run: str, overrides: dict[str, Any]) -> tuple[Path, Any]:
 
     folder = _existing_folder(run)
     path = folder / "recipe.json"
-    if not path.exists():
-        raise UserError(f"{folder} has no finished dataset yet. Run the same `evolve run` again to finish it.")
     return folder, override_recipe(json.loads(path.read_text(encoding="utf-8")), overrides, str(path))
 
 

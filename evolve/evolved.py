@@ -17,7 +17,7 @@ from prompts.errors import UserError
 
 @dataclass(frozen=True)
 class Evolved:
-    """X' in the order of its parents and strategies. `n_in` rewrites were asked for, `dropped` says why some are out."""
+    """X' in the order of its parents and strategies. `n_in` rewrites were asked for; `dropped`: why some are out."""
 
     ids: list[str]
     parent_ids: list[str]

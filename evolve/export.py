@@ -79,7 +79,7 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _responses(run_folder: Path, recipe: Recipe) -> Iterator[dict[str, Any]]:
-    """Every response of the recipe's policy with what each reward model said of it: nothing that was paid for is lost."""
+    """Every response of the recipe's policy with what each reward model said of it: nothing paid for is lost."""
     pool = Pool(run_folder / "pool")
     sampler = identity.sampler_of(recipe)
     scores = {maker.model: Lookup(pool.rewards(maker.id), "response_id") for maker in identity.rewards_of(recipe)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -55,10 +55,8 @@ def write_parquet(path: Path, schema: pa.Schema, tables: Iterable[pa.Table]) -> 
 
 
 def _remove(path: Path) -> None:
-    try:
+    with suppress(OSError):  # the folder is gone or read-only: the error that matters is already on its way
         path.unlink(missing_ok=True)
-    except OSError:
-        pass  # the folder is gone or read-only: the error that matters is already on its way
 
 
 def _sync_folder(folder: Path) -> None:

@@ -101,7 +101,8 @@ def introduction(rewrite: Rewrite) -> bool:
     """Opens by talking to whoever asked for it ("Here is the rewritten prompt", "Sure!"): that would be asked along
     with the prompt.
     """
-    return rewrite.opens(phrases.INTRODUCTIONS)
+    about_prompt = "prompt" not in rewrite.context and rewrite.opens(phrases.OPENING_ABOUT_PROMPT)
+    return about_prompt or rewrite.opens(phrases.INTRODUCTIONS)
 
 
 def leaked_label(rewrite: Rewrite) -> bool:

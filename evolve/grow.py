@@ -1,7 +1,7 @@
-"""Growing the pool with a policy: rewriting and sampling as one stream, with no barrier and a bound on what is in flight.
+"""Growing the pool with a policy: rewriting and sampling as one stream, no barrier, a bound on what is in flight.
 
-A worker takes a job, asks the engine, appends the rows. A rewrite that passes the filters is sampled at once by the same
-worker, so at most `in_flight` requests exist at any time and nothing queues up between the stages.
+A worker takes a job, asks the engine, appends the rows. A rewrite that passes the filters is sampled at once by the
+same worker, so at most `in_flight` requests exist at any time and nothing queues up between the stages.
 """
 
 from __future__ import annotations
@@ -80,9 +80,10 @@ class Grower:
         return ids
 
     def jobs(self, sample: Collection[str], evolve: Collection[str]) -> Iterator[Job]:
-        """What is missing so that the prompts `sample` have their responses and the prompts `evolve` their rewrites, sampled.
+        """What is missing until the prompts `sample` have responses and the prompts `evolve` have rewrites, sampled.
 
-        Jobs are claimed prompt by prompt, as they are taken. One pass over the prompts on disk, so texts are in memory only part by part.
+        Jobs are claimed prompt by prompt, as they are taken. One pass over the prompts on disk, so texts
+        are in memory only part by part.
         """
         columns = ["key", "id", "messages", "parent_id", "strategy", "verdict", "reward_limit"]
         for part in self.pool.prompts.scan(columns):
@@ -93,9 +94,8 @@ class Grower:
                     yield from jobs
                     self.tally.worked += bool(jobs)
                     self.tally.passed += row["id"] in sample or row["id"] in evolve
-                elif row["parent_id"] in evolve and accepted(row, self.reward_context.limit) and self._is_ours(row):
-                    if self.index.lacks_samples(row["id"], self.recipe.sampling.n):
-                        yield partial(self._sample, prompt)
+                elif row["parent_id"] in evolve and self._lacks_samples(row):
+                    yield partial(self._sample, prompt)
 
     def _jobs_of_initial(
         self, prompt_id: str, prompt: Prompt, sample: Collection[str], evolve: Collection[str]
@@ -109,6 +109,11 @@ class Grower:
                 key = rewrite_key(prompt_id, template, self.index.sampler_id, i)
                 if self.index.claim(key):
                     yield partial(self._rewrite, key, prompt, template, i)
+
+    def _lacks_samples(self, row: dict[str, Any]) -> bool:
+        """Whether a rewrite on disk, made before a crash perhaps, is still to be sampled."""
+        lacks = self.index.lacks_samples(row["id"], self.recipe.sampling.n)
+        return lacks and accepted(row, self.reward_context.limit) and self._is_ours(row)
 
     def _is_ours(self, row: dict[str, Any]) -> bool:
         """Whether this recipe would have asked for the rewrite: same template, sampler and number."""

@@ -68,7 +68,7 @@ def sampler_of(recipe: Recipe) -> Maker:
 
 
 def rewards_of(recipe: Recipe) -> list[Maker]:
-    """The recipe's reward models: the main one, weight 1, then those of the ensemble. The batch budget is no setting."""
+    """The recipe's reward models: the main one, weight 1, then the ensemble's. The batch budget is no setting."""
     reward = recipe.reward
     makers = []
     for model, weight in ({reward.model: 1.0} | reward.ensemble).items():

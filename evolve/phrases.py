@@ -34,14 +34,16 @@ def _any(*alternatives: str) -> re.Pattern[str]:
 
 NOUNS = ("prompt", "question", "instruction", "task", "request")
 # No pattern that is sought everywhere matches a text without one of these.
-NEEDED = (*NOUNS, "rewrit", "revised", " word", "this version", "let me know", "hope this")
+NEEDED = (*NOUNS, "rewrit", "revised", " word", "this version", "let me know", "hope this", "<|", "[/", "_of_turn")
 
 LABELS = _any(
     # anywhere: {Rewritten Prompt}, #The Given Prompt#, <new prompt>
     rf"[#{{<\[]{{1,5}} ?(?:the )?{_MADE}{{1,3}}(?:prompt|instruction)s? ?[#}}>\]]",
     r"</?(?:rewr\w*|(?:(?:new|evolved|revised|given|original|final|output)[ _-]?)?prompt)>",
+    # a chat template's own marks
+    r"<\|\w+\|>|\[/inst\]|<(?:start|end)_of_turn>",
     # a line of its own or the head of one: "**New Prompt:** ...", "## Rewritten prompt"
-    rf"{LINE}(?:the |your )?{_MADE}{{1,3}}prompts?(?:{_COLON}|[*_#]*$)",
+    rf"{LINE}(?:the |your )?{_MADE}{{1,3}}prompts?(?: with [^:\n]{{1,60}})?(?:{_COLON}|[*_#]*$)",
 )
 
 OPENING_LABELS = _any(
@@ -66,6 +68,8 @@ INTRODUCTIONS = _any(
     rf"{START}(?:{_YES}|okay|ok|alright|great) ?[,.:;!—–-]+ {_THEN}",
     r"\A[\W_]{0,20}here (?:you go|it is|we go) ?[:!.]",
     rf"{START}i(?:'d| would) (?:be )?(?:happy|glad|love|pleased) to(?: help| assist| rewrite| do (?:so|that))?[.!,:]",
+    rf"{START}how about (?:this|the following)(?: one)?:",
+    rf"{START}to (?:increase|raise) (?:the |its )?(?:complexity|difficulty)[^.\n]{{0,40}}, (?:i|let's|we)\b",
     rf"{START}thank you for (?:the|your|this|sharing) (?:the |your )?(?:prompt|question|request|instruction)",
     # "Following your rules, here is my rewrite"; "Here is one way to make it harder"
     rf"{START}(?:[^.:\n]{{1,60}}, )?(?:here|below)(?:'s| is)[^.:\n]{{1,60}}?\b(?:prompt|rewrite|rewritten|rephrased)\b",
@@ -73,7 +77,7 @@ INTRODUCTIONS = _any(
     rf" (?:it|this|the {_PROMPT})\b",
     # "Here's a slightly more complex version:"; but "Here is a revised version of my letter" is a prompt
     rf"{START}{_HERE} {_MADE}{{1,5}}(?:{_ASKED}|rewrite"
-    rf"|(?:version|variation)(?! of (?!(?:the|your|this|that) {_PROMPT})))\b",
+    rf"|(?:version|variation)(?! of (?!(?:the|your|this|that) (?:{_PROMPT}|request))))\b",
     rf"{START}here(?:'s| is) (?:the|your|a|my) (?:rewriting|version of (?:the|your|this|that) {_PROMPT})\b",
     # "The rewritten prompt is as follows:", "A more complex version would be"
     rf"{START}(?:the |my |your |a )?{_MADE_ANEW}(?:{_ASKED}|version) (?:is|would be|could be|might be|reads|goes)\b"
@@ -84,6 +88,12 @@ INTRODUCTIONS = _any(
     rf"{START}(?:i(?:'ve|'ll| have| will| would| can)?(?: now)?|let me)"
     rf" (?:rewrit\w+|rewrote|rephrased?|made|make|created?) (?:the|your|this|a) {_PROMPT}\b",
     rf"{START}(?:as an? (?:ai )?prompt (?:re)?writer|to (?:make|rewrite|complicate) (?:the|this) (?:given )?prompt)\b",
+)
+
+# Counts only where the parent does not speak of a prompt: "Let's make this prompt harder:", "Your prompt, revised:"
+OPENING_ABOUT_PROMPT = _any(
+    rf"{START}[^:\n]{{0,80}}?\b(?:(?:rewr|rephras|mak|revis|modif|improv|complicat|enhanc)\w* (?:this|the|your) prompt"
+    r"|version of (?:this|the|your) prompt|your prompt)\b",
 )
 
 _CANNOT = r"(?:can't|cannot|can not|won't|will not|(?:am|'m) (?:unable|not able)(?: to)?|(?:am|'m) not comfortable)"
@@ -98,10 +108,11 @@ _SUCH = (
 
 REFUSALS = _any(
     # "I'm sorry, but I can't help with that"; but "Sorry, I can't complete my form" is a prompt
-    rf"{START}(?:(?:i'm|i am) (?:\w+ )?sorry|sorry|i apologi[sz]e|(?:my )?apologies|unfortunately)\b[^.!?\n]{{0,40}}?"
+    rf"{START}(?:(?:i'm|i am) (?:\w+ )?sorry|sorry|i apologi[sz]e|(?:my )?apologies|unfortunately"
+    r"|i'm afraid)\b[^.!?\n]{0,40}?"
     rf"\bi ?{_CANNOT} (?:\w+ )?{_ASSIST}\b(?! (?:my|the|on|out)\b)",
     rf"{START}(?:\w+, )?i ?{_CANNOT} (?:\w+ )?(?:assist(?: you)? (?:with|in)\b"
-    r"|help(?: you)? with (?:this|that|such|your|\w+ing)\b|fulfil|comply|satisfy your"
+    r"|help(?: you)? with (?:this|that|such|your|\w+ing)\b|fulfil|comply|satisfy your|engage (?:in|with)\b"
     r"|rewrite (?:this|that|the|a|your)\b"
     rf"|(?:provide|create|generate|write|engage in|support|promote|produce) {_SUCH}\b)",
     # "As an AI language model, I don't ..."
@@ -113,6 +124,9 @@ REFUSALS = _any(
     r" (?:the|a|your) (?:prompt|question|instruction)(?: (?:you|that you|to (?:be )?rewrit|so|and i)|[.!?])",
     rf"{START}(?:i (?:don't|do not|can't|cannot) (?:see|find)|there is|you (?:haven't|have not) (?:given|provided))"
     r"(?: me)? (?:no|a|any|the) prompt\b",
+    rf"{START}i ?{_CANNOT} answer (?:this|that|your) (?:question|request|prompt)[.!]",
+    rf"{START}(?:this|the|your) (?:request|prompt|question|content) (?:violates|goes against|is against|is harmful"
+    r"|is inappropriate)\b",
     rf"{START}i (?:must|have to|need to|will have to) (?:\w+ )?(?:decline|refuse)\b",
     rf"{START}(?:it (?:is not|would not be|isn't|is in|would be in) ?appropriate (?:for me )?to"
     r"|i (?:do not|don't) feel comfortable \w+ing (?:this|that|such|a)\b)",
@@ -143,6 +157,7 @@ COMMENTARY = _any(
     rf"\b(?:this {_MADE}{{0,3}}|(?:the|my) {_MADE}{{1,3}})(?:prompt|rewrite|rewriting) (?:now )?(?:is|has|uses|keeps?"
     rf"|remains|maintains|{_DOES})\b",
     rf"\b(?:this|the|my) (?:rewritten|revised) (?:version|instruction|question) (?:now )?{_DOES}\b",
+    r"\b(?:added|made|changed|increased)\b[^.\n]{0,40}\bto the prompt\b",
     rf"\bthis version {_DOES}[^.\n]{{0,60}}"
     r"\b(?:difficult\w*|complex\w*|challeng\w*|constraints?|requirements?|depth)\b",
     r"\bin this rewrit\w+\b",

@@ -101,7 +101,7 @@ class Table:
         return sorted(self.folder.glob("*-*.parquet"))
 
     def scan(self, columns: Sequence[str]) -> Iterator[pa.Table]:
-        """The rows that are on disk, part by part. A damaged part is set aside, or refused if the table is not owned."""
+        """The rows that are on disk, part by part. A damaged one is set aside, or refused if the table is not owned."""
         for path in self.parts():
             try:
                 yield self.read(path, columns)
@@ -117,8 +117,8 @@ class Table:
         data = path.read_bytes()
         if _digest(data) != path.stem.split("-")[1]:
             raise DamagedPart(
-                f"{path} is damaged ({len(data)} bytes that are not those written): run `evolve run` on this run again, "
-                "which sets the part aside and computes only its rows anew."
+                f"{path} is damaged ({len(data)} bytes that are not those written): run `evolve run` on this run "
+                "again, which sets the part aside and computes only its rows anew."
             )
         return pq.read_table(pa.BufferReader(data), columns=list(columns))
 

@@ -16,7 +16,7 @@ SECONDS_BETWEEN_LINES = 15.0  # where stderr is a file
 
 @contextmanager
 def progress(tally: Tally, what: str) -> Iterator[None]:
-    """Show `tally` on stderr while the block runs: a line that refreshes on a terminal, a line now and then in a log."""
+    """Show `tally` on stderr while the block runs: refreshed on a terminal, a line now and then in a log."""
     stop = threading.Event()
     start = _Start(time.monotonic(), tally)
     thread = threading.Thread(target=_show, args=(tally, what, start, stop), daemon=True)

@@ -26,7 +26,7 @@ class Prompts(_Section):
     split: str | None = None
     """Split of a Hub dataset; local files have none."""
     column: str | None = None
-    """Column with a string or a list of messages; by default the first that is there of prompt, messages, instruction ..."""
+    """Column with a string or a list of messages; by default the first there is of prompt, messages, instruction ..."""
     limit: int | None = Field(None, ge=1)
     """How many prompts X has; all of them by default."""
     draw: int = Field(1, ge=1)
@@ -62,7 +62,7 @@ class Reward(_Section):
     compat: bool = False
     """Read special strings in user text as the released code does, quirks included. By default text is text."""
     ensemble: dict[str, float] = {}
-    """Further reward models and their weights beside `model`, whose weight is 1: the score is the weighted mean of z-scores."""
+    """Further reward models and their weights, beside `model` with 1: the score is the weighted mean of z-scores."""
 
     @model_validator(mode="after")
     def _others(self) -> Reward:
@@ -112,7 +112,7 @@ class Selection(_Section):
     pool: Literal["evolved", "combined"] = "evolved"
     """What is ranked: D' (Algorithm 1), or D and D' together (Figure 6)."""
     guard: Literal["degenerate", "paper"] = "degenerate"
-    """degenerate: no ties, no identical or nearly identical pairs, no cut-off winner. paper: max against min, no check."""
+    """degenerate: no ties, no (nearly) identical pairs, no cut-off winner. paper: max against min, no check."""
     pair_rule: PairRule = "max_min"
     """How a pair is made of the n responses; best against worst in the paper."""
     margin: float = Field(0.0, ge=0)

@@ -62,8 +62,10 @@ PAIR = np.dtype(
 
 @dataclass(frozen=True)
 class Pairs:
-    """A preference dataset: one row (of dtype PAIR) a pair, in the order of its prompts, and its books: of `n_in` prompts
-    those in `dropped` have no pair, by reason."""
+    """A preference dataset: one row (of dtype PAIR) a pair, in the order of its prompts, and its books.
+
+    Of `n_in` prompts those counted in `dropped`, by reason, have no pair.
+    """
 
     rows: np.ndarray
     n_in: int

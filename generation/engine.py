@@ -48,7 +48,7 @@ class RequestRefused(Exception):
 class Engine(Protocol):
     """A policy that answers requests. Many `complete` calls run at once; each returns all n completions in order.
 
-    `description` says how the completions were made and what `logp` means: engine, version, logprobs_mode, dtype, seeds.
+    `description` says how completions were made and what `logp` means: engine, version, logprobs_mode, dtype, seeds.
     """
 
     @property

@@ -16,23 +16,25 @@ _WORDS = (
 ).split()
 
 
+_ROLES = {"system": 256, "user": 257, "assistant": 258}
+
+
 class FakeChat:
     """One token per UTF-8 byte; role names are tokens above 255."""
-
-    ROLES = {"system": 256, "user": 257, "assistant": 258}
 
     def render(self, messages: Sequence[Message]) -> list[int]:
         ids: list[int] = []
         for message in messages:
-            ids.append(self.ROLES[message["role"]])
+            ids.append(_ROLES[message["role"]])
             ids.extend(message["content"].encode("utf-8", "surrogatepass"))
-        return [*ids, self.ROLES["assistant"]]
+        return [*ids, _ROLES["assistant"]]
 
 
 class FakeEngine:
     """Completions drawn from a word list by (seed + i): the same request gets the same completions, always.
 
-    Completions have 4 to 60 words, so that some rewrites pass the length filter and some do not. `dies_at` are the ordinal numbers of the requests (1-based) at which the engine dies once,
+    Completions have 4 to 60 words, so that some rewrites pass the length filter and some do not. `dies_at` are
+    the ordinal numbers of the requests (1-based) at which the engine dies once,
     `delay` seconds pass before each answer.
     """
 

@@ -48,7 +48,7 @@ class VllmEngine:
             from vllm.v1.engine.async_llm import AsyncLLM
         except ImportError as error:
             raise UserError(
-                f"vLLM is not installed ({error}). Run `make setup`, or install evolve-select[cpu] or evolve-select[gpu]."
+                f"vLLM is not installed ({error}). Run `make setup`, or install evolve-select[cpu] or [gpu]."
             ) from error
         args = AsyncEngineArgs(**self._arguments(cpu=vllm.platforms.current_platform.is_cpu()))
         try:
@@ -56,8 +56,8 @@ class VllmEngine:
             self._llm = AsyncLLM.from_vllm_config(config, disable_log_stats=True)
         except (ValueError, OSError, RuntimeError) as error:
             raise UserError(
-                f"vLLM could not load the policy {self._model!r}: {error}. Check policy.model (a folder or a Hub name), "
-                "policy.dtype and policy.max_model_len; on a GPU that is full, lower policy.engine.gpu_memory_utilization."
+                f"vLLM could not load the policy {self._model!r}: {error}. Check policy.model (folder or Hub name), "
+                "policy.dtype and policy.max_model_len; on a full GPU lower policy.engine.gpu_memory_utilization."
             ) from error
         self.context_length = config.model_config.max_model_len
         self.description = {
@@ -141,7 +141,7 @@ def _context_of(model: str) -> int:
 
 
 def _kv_bytes(model: str, tokens: int) -> int:
-    """Bytes of the float32 KV cache of `tokens` tokens. vLLM touches all of it at start, so it is not the whole memory."""
+    """Bytes of the float32 KV cache of `tokens` tokens. vLLM touches all of it at start: not the whole memory then."""
     from transformers import AutoConfig
 
     config = AutoConfig.from_pretrained(model).get_text_config()
