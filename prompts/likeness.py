@@ -18,7 +18,7 @@ NEW_SHARE = 0.2  # of the original's length: in a prompt of three words one more
 _OPENING = " \"'`“”‘’«»„‚「『¿¡"
 _CLOSING = " \"'`“”‘’«»」』.,;:!?…。、"
 # NFKC would make 2⁵ into 25.
-_SUPERSCRIPTS = str.maketrans({sign: f"^{digit}" for digit, sign in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")})
+_SUPERSCRIPT = re.compile("[⁰¹²³⁴-⁹]")
 _WORD = re.compile(
     r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]"  # a character of Chinese or Japanese, written without spaces
     r"|[^\W_\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+(?:\+\+|#)?"  # a word or number; C++ and C#
@@ -32,7 +32,7 @@ def duplicate_key(text: str) -> str:
     against 25 stay apart.
     """
     if not text.isascii():
-        text = unicodedata.normalize("NFKC", text.translate(_SUPERSCRIPTS))
+        text = unicodedata.normalize("NFKC", _SUPERSCRIPT.sub(r"^\g<0>", text))
     spaced = " ".join(text.casefold().split())
     return spaced.lstrip(_OPENING).rstrip(_CLOSING) or spaced
 
