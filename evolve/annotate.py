@@ -16,6 +16,7 @@ from evolve.grow import Tally
 from evolve.identity import Maker, rewards_of, sampler_of
 from evolve.lock import Busy
 from evolve.lookup import Lookup
+from evolve.memory import used_mib
 from evolve.pool import Pool, Table
 from evolve.progress import progress
 from evolve.recipe import Recipe, Reward
@@ -73,6 +74,7 @@ def annotate(pool: Pool, sampler_id: str, maker: Maker, reward: Reward, tally: T
                 for groups, group_ids in _groups(ids, responses, prompts):
                     model = model or _load(pool, maker, reward, groups)
                     _score(table, model, groups, group_ids, tally)
+            tally.memory_mib["with_reward"] = used_mib()
         finally:
             table.flush()
     return len(ids)

@@ -56,7 +56,13 @@ def run(
     """Grow a dataset: compute what the pool lacks, select, write parquet. Run it again to resume."""
     from evolve.recipe import load_recipe
 
-    resolved = load_recipe(recipe, _overrides(set_, algo, metric, alpha, k, policy))
+    overrides = _overrides(set_, algo, metric, alpha, k, policy)
+    if iteration > 1 and "policy.model" not in overrides:
+        raise UserError(
+            f"Iteration {iteration} samples from the policy trained on iteration {iteration - 1}: give its folder with "
+            "--policy (POLICY=... for make). The prompts X stay the same."
+        )
+    resolved = load_recipe(recipe, overrides)
     _execute(resolved, _run_folder(run or resolved.name), iteration, view_only=False)
 
 

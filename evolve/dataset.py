@@ -1,4 +1,4 @@
-"""What a trainer reads: train.parquet and its kin, in TRL's explicit conversational form with all that is known of a pair."""
+"""What a trainer reads: train.parquet and its kin, in TRL's explicit conversational form with all known of a pair."""
 
 from __future__ import annotations
 

@@ -31,14 +31,20 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
         unfinished.rename(path)
         _sync_folder(path.parent)
     except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        cause = "the disk is full" if full else f"it can't be written ({error.strerror or error})"
-        way_out = "Free some space" if full else "Give a folder that you may write to"
-        raise UserError(
-            f"{path}: {cause}. Everything written before is intact. {way_out} and run the same command again."
-        ) from error
+        raise not_written(path, error) from error
     finally:
         _remove(unfinished)
+
+
+def not_written(path: Path, error: OSError) -> UserError:
+    """What to tell a user about a file that could not be written."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        cause, way_out = "the disk is full", "Free some space"
+    elif error.errno == errno.EFBIG:
+        cause, way_out = "it would be larger than this system allows", "Raise the limit (ulimit -f)"
+    else:
+        cause, way_out = f"it can't be written ({error.strerror or error})", "Give a folder that you may write to"
+    return UserError(f"{path}: {cause}. Everything written before is intact. {way_out} and run the same command again.")
 
 
 def write_file(path: Path, data: bytes) -> None:

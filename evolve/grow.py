@@ -47,6 +47,7 @@ class Tally:
     passed: int = 0  # of `total` prompts (or responses to score): how many were looked at ...
     worked: int = 0  # ... and how many of these had something missing
     total: int = 0
+    memory_mib: dict[str, int] = field(default_factory=dict)
     dropped: Counter[str] = field(default_factory=Counter)
 
 

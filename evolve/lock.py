@@ -6,9 +6,10 @@ import fcntl
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from evolve.files import not_written
 from prompts.errors import UserError
 
 
@@ -19,17 +20,20 @@ class Busy(UserError):
 @contextmanager
 def exclusive(path: Path, what: str) -> Iterator[None]:
     """Hold `path` as a lock. Raises `Busy`, naming the holder, when another process has it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+") as file:
+    with ExitStack() as stack:
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = stack.enter_context(path.open("a+"))
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+            file.truncate(0)
+            file.write(f"process {os.getpid()} on {socket.gethostname()}")
+            file.flush()
+        except BlockingIOError as error:
             file.seek(0)
             raise Busy(
                 f"{what} is in use by another process ({file.read().strip() or 'unknown'}). "
                 "Wait until it is done, or give this run a folder of its own with RUN=NAME."
             ) from error
-        file.truncate(0)
-        file.write(f"process {os.getpid()} on {socket.gethostname()}")
-        file.flush()
+        except OSError as error:
+            raise not_written(path, error) from error
         yield

@@ -49,6 +49,7 @@ def manifest(run: Run, outcome: Outcome) -> dict[str, Any]:
             "threshold": float(ranking.scores[ranking.best[-1]]) if len(ranking.best) else None,
             "metric_means": metric_means(run, ranking),
         },
+        "memory_mib": run.tally.memory_mib,
         "stages": {
             name: {
                 "seconds": round(stage.seconds, 3),

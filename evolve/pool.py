@@ -208,12 +208,15 @@ class Pool:
     def describe(self, kind: str, identity: str, description: dict[str, Any]) -> None:
         """Keep what an id in a row stands for, as JSON: the pool explains itself."""
         path = self.folder / "settings" / f"{kind}-{identity}.json"
-        if not path.exists():
+        if not self.description(kind, identity):
             write_file(path, (json.dumps(description, indent=2, ensure_ascii=False, default=str) + "\n").encode())
 
     def description(self, kind: str, identity: str) -> dict[str, Any]:
-        path = self.folder / "settings" / f"{kind}-{identity}.json"
-        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        """What `describe` kept; nothing where it is not there or damaged, and then it is described again."""
+        try:
+            return dict(json.loads((self.folder / "settings" / f"{kind}-{identity}.json").read_bytes()))
+        except (FileNotFoundError, ValueError):
+            return {}
 
     def flush(self) -> None:
         for table in self._tables.values():

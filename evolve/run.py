@@ -22,6 +22,7 @@ from evolve.files import write_file
 from evolve.grow import Grower, Job, RewardContext, Tally
 from evolve.index import initial_key
 from evolve.lookup import Lookup
+from evolve.memory import used_mib
 from evolve.pool import Pool
 from evolve.progress import progress
 from evolve.recipe import Recipe
@@ -145,8 +146,10 @@ class Run:
             try:
                 with progress(self.tally, "prompts"):
                     await self.grower.run(engine, chat, jobs)
+                self.tally.memory_mib["with_policy"] = used_mib()
             finally:
                 await engine.close()
+            self.tally.memory_mib["policy_gone"] = used_mib()
 
         asyncio.run(live())
 
