@@ -15,7 +15,7 @@ def make_policy(recipe: Recipe) -> tuple[Engine, Chat]:
     if is_weightless(policy.model):
         from generation.fake import FakeChat, FakeEngine
 
-        return RestartingEngine(FakeEngine(policy.max_model_len or 65_536)), FakeChat()
+        return RestartingEngine(FakeEngine(policy.max_model_len or 65_536, **policy.engine)), FakeChat()
     from generation.vllm_engine import VllmEngine
 
     folder = resolve(policy.model)
