@@ -1,0 +1,175 @@
+"""Train the embedded reward model: ArmoRM's architecture, its nineteen objectives being the world's own qualities."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+import torch
+from safetensors.torch import save_file
+from tokens import END, VOCABULARY, Encoder, save_tokenizer
+from torch import Tensor, nn
+from torch.nn import functional
+from training import HIDDEN, llama_config, load_checkpoint, optimizers, padded, save_checkpoint, set_rate
+from transformers import LlamaForCausalLM, LlamaModel
+from world.instruction import FLAWS, Messages, draw_answer, draw_instruction
+from world.judge import OBJECTIVE_NAMES, VERBOSITY, judge
+
+GROUPS, ANSWERS, CHUNK = 5, 4, 50  # prompts a batch, answers a prompt, steps a chunk
+RATES = (1.5e-3, 1.5e-3)
+GATING = {"gating_temperature": 10, "gating_hidden_dim": 128, "gating_n_hidden": 3}
+NOISE = 0.08  # standard deviation added to every judged quality: the judge is to be good, not perfect
+VERBOSITY_PENALTY = 0.1  # what the transform matrix takes off every objective per unit of verbosity
+N = len(OBJECTIVE_NAMES)
+
+
+@dataclass(frozen=True)
+class Group:
+    """A prompt, its answers and what the checkers say of each: quality (answers,), qualities (answers, 19)."""
+
+    messages: Messages
+    answers: list[str]
+    quality: list[float]
+    qualities: list[tuple[float, ...]]
+
+
+class Gating(nn.Module):
+    """Weights of the objectives from the prompt's hidden state, as ArmoRM has them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        width, n_hidden = GATING["gating_hidden_dim"], GATING["gating_n_hidden"]
+        sizes = [HIDDEN, *[width] * n_hidden, N]
+        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in zip(sizes, sizes[1:], strict=False))
+        self.logit_scale = nn.Parameter(torch.ones(1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.layers[:-1]:
+            x = functional.relu(layer(x))
+        return functional.softmax(self.layers[-1](x) / GATING["gating_temperature"], dim=1) * self.logit_scale[0]
+
+
+class RewardModel(nn.Module):
+    """A Llama with ArmoRM's heads; `forward` gives (rewards (B, 19), weights (B, 19), score (B,))."""
+
+    reward_transform_matrix: Tensor
+
+    def __init__(self, encoder: Encoder) -> None:
+        super().__init__()
+        torch.manual_seed(1)
+        self.model = LlamaModel(llama_config(VOCABULARY, encoder.bos, encoder.tokenizer.token_to_id(END), encoder.pad))
+        self.regression_layer = nn.Linear(HIDDEN, N, bias=False)
+        self.gating = Gating()
+        matrix = torch.eye(N)
+        matrix[VERBOSITY] = -VERBOSITY_PENALTY
+        matrix[VERBOSITY, VERBOSITY] = 0.0
+        self.register_buffer("reward_transform_matrix", matrix)
+
+    def forward(self, ids: Tensor, last: Tensor, gate: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """`last` and `gate` (B,) are the positions of a row's final token and of the <|eot_id|> that closes its prompt."""
+        hidden = self.model(input_ids=ids, use_cache=False).last_hidden_state.float()
+        rows = torch.arange(len(ids))
+        with torch.autocast("cpu", enabled=False):
+            rewards = self.regression_layer(hidden[rows, last])
+            weights = self.gating(hidden[rows, gate])
+            return rewards, weights, (weights * (rewards @ self.reward_transform_matrix)).sum(1)
+
+
+def rows_of(encoder: Encoder, messages: Messages, answers: list[str]) -> tuple[list[list[int]], int]:
+    """(token ids of each conversation, position of the gate): the gate is read before the assistant's header."""
+    prompt = encoder.prompt(messages)
+    return [prompt + encoder.answer(a) for a in answers], len(prompt) - len(encoder.headers["assistant"]) - 1
+
+
+def run(model: RewardModel, encoder: Encoder, groups: list[tuple[Messages, list[str]]]) -> tuple[Tensor, Tensor, Tensor]:
+    rows: list[list[int]] = []
+    gates: list[int] = []
+    for messages, answers in groups:
+        made, gate = rows_of(encoder, messages, answers)
+        rows += made
+        gates += [gate] * len(made)
+    last = torch.tensor([len(r) - 1 for r in rows])
+    out: tuple[Tensor, Tensor, Tensor] = model(padded(rows, encoder.pad), last, torch.tensor(gates))
+    return out
+
+
+def draw_group(rng: Random) -> Group:
+    """A training prompt with answers of the world, most of them flawed in some way."""
+    while True:
+        asked = draw_instruction(rng, False)
+        answers = [draw_answer(rng, asked, rng.choice(FLAWS) if rng.random() < 0.65 else "") for _ in range(ANSWERS)]
+        group = judged(asked.messages(), answers)
+        if group:
+            return group
+
+
+def judged(messages: Messages, answers: list[str]) -> Group | None:
+    verdicts = [judge(messages, a) for a in answers]
+    if any(v is None for v in verdicts):
+        return None
+    known = [v for v in verdicts if v is not None]
+    return Group(messages, answers, [v.quality for v in known], [v.qualities for v in known])
+
+
+def loss_of(model: RewardModel, encoder: Encoder, groups: list[Group]) -> tuple[Tensor, float]:
+    """(regression of the noisy qualities plus Bradley-Terry on the score, share of pairs ranked as the checkers do)."""
+    with torch.autocast("cpu", torch.bfloat16):
+        rewards, _, score = run(model, encoder, [(g.messages, g.answers) for g in groups])
+    target = torch.tensor([q for g in groups for q in g.qualities])
+    regression = functional.mse_loss(rewards, target + NOISE * torch.randn_like(target))
+    quality = torch.tensor([g.quality for g in groups])
+    quality = quality + NOISE * torch.randn_like(quality)
+    score = score.view(len(groups), -1)
+    margin = score.unsqueeze(2) - score.unsqueeze(1)
+    better = quality.unsqueeze(2) - quality.unsqueeze(1)
+    pairs = better > 0.02
+    preference = functional.softplus(-8.0 * margin[pairs]) * better[pairs].clamp(max=0.5)
+    return 4.0 * regression + preference.mean(), (margin[pairs] > 0).float().mean().item()
+
+
+def train_reward(
+    encoder: Encoder, policy: LlamaForCausalLM, pool: list[Group], work: Path, steps: int,
+    report: Callable[[str], None] = print,
+) -> tuple[RewardModel, float]:
+    """Start from the policy's backbone; half the groups are drawn from the world, half from `pool` (the policy's answers)."""
+    model = RewardModel(encoder)
+    model.model.load_state_dict(policy.model.state_dict())
+    opts = optimizers(model, *RATES)
+    done, seconds = load_checkpoint(work, model, opts)
+    for chunk in range(done, steps // CHUNK):
+        rng, began, losses, hits = Random(f"reward {chunk}"), time.monotonic(), [], []
+        torch.manual_seed(chunk)
+        for i in range(CHUNK):
+            set_rate(opts, RATES, chunk * CHUNK + i, steps, 50, 0.5)
+            groups = [rng.choice(pool) if pool and rng.random() < 0.5 else draw_group(rng) for _ in range(GROUPS)]
+            loss, hit = loss_of(model, encoder, groups)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            for opt in opts:
+                opt.step()
+                opt.zero_grad(set_to_none=True)
+            losses.append(loss.item())
+            hits.append(hit)
+        seconds += time.monotonic() - began
+        if chunk % 5 == 4 or chunk == steps // CHUNK - 1:
+            save_checkpoint(work, model, opts, chunk + 1, seconds)
+        report(f"reward step {(chunk + 1) * CHUNK}/{steps} loss {sum(losses) / CHUNK:.4f} agree {sum(hits) / CHUNK:.3f} {seconds:.0f} s")
+    return model, seconds
+
+
+def save_reward(model: RewardModel, encoder: Encoder, folder: Path) -> None:
+    """The released checkpoint's layout: backbone in bfloat16, heads and gating in float32."""
+    save_tokenizer(encoder.tokenizer, folder, END)
+    config = model.model.config.to_dict() | GATING | {
+        "architectures": ["LlamaForRewardModelWithGating"], "dtype": "bfloat16", "tie_word_embeddings": False,
+        "num_objectives": N, "objective_names": list(OBJECTIVE_NAMES), "use_cache": False}
+    for key in ("_name_or_path", "transformers_version", "attn_implementation", "_attn_implementation"):
+        config.pop(key, None)
+    (folder / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
+    state = {n: (t.detach().to(torch.bfloat16) if n.startswith("model.") else t.detach().float()).contiguous()
+             for n, t in model.state_dict().items()}
+    save_file(state, folder / "model.safetensors", {"format": "pt"})

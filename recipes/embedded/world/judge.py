@@ -1,0 +1,101 @@
+"""How good an answer is, by rules: an overall quality and nineteen named ones, all in [0, 1]."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from random import Random
+
+from world.instruction import CLOSERS, OPENERS, RAMBLES, Instruction, Messages, draw_answer, draw_instruction, read
+from world.modifiers import STRATEGIES, sentences
+from world.wording import words
+
+QUALITIES = (
+    "correctness", "completeness", "constraints", "depth", "verbosity", "concreteness", "reasoning", "relevance",
+    "rules-kept", "arithmetic", "no-repetition", "ending", "capital-letters", "known-words", "brevity", "friendliness",
+    "structure", "directness", "richness")
+OBJECTIVE_NAMES = tuple(f"world-{q}" for q in QUALITIES)
+VERBOSITY = QUALITIES.index("verbosity")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`quality` is the overall judgement; `qualities` follow QUALITIES."""
+
+    family: str
+    quality: float
+    qualities: tuple[float, ...]
+
+
+@lru_cache(maxsize=1)
+def known_words() -> frozenset[str]:
+    """Words that the world uses, from a sample of it."""
+    rng, seen = Random("known words"), set()
+    for _ in range(6000):
+        asked = draw_instruction(rng, False)
+        seen.update(words(asked.text()), words(draw_answer(rng, asked, rng.choice(("", "ramble")))))
+    return frozenset(seen)
+
+
+def mean(values: list[float]) -> float:
+    return sum(values) / len(values) if values else 1.0
+
+
+def without_rules(asked: Instruction, answer: str) -> str:
+    """The answer without step numbers and without the last mention of each word that only a modifier asked for."""
+    answer = re.sub(r"Step \d+:", "", answer, flags=re.I)
+    for _, values in asked.rules:
+        for word in {w for v in values.values() for w in v.split() if len(w) > 2 and not w.isdigit()}:
+            *_, last = [None, *re.finditer(rf"\b{word}\b", answer, re.I)]
+            if last and word not in asked.core:
+                answer = answer[:last.start()] + answer[last.end():]
+    return answer
+
+
+def true_equations(answer: str) -> float:
+    found = re.findall(r"(\d+) ([+-]) (\d+) = (\d+)", answer)
+    return mean([float((int(a) + int(b) if op == "+" else int(a) - int(b)) == int(c)) for a, op, b, c in found])
+
+
+def repetition(answer: str) -> float:
+    """Share of sentences that are said once; a phrase of four words said again counts like a sentence."""
+    said = [s.strip().lower() for s in sentences(answer)]
+    flat = words(answer)
+    grams = [tuple(flat[i:i + 4]) for i in range(len(flat) - 3)]
+    return min(len(set(said)) / max(1, len(said)), len(set(grams)) / max(1, len(grams)))
+
+
+def judge_instruction(asked: Instruction, answer: str) -> Verdict:
+    said, answer = words(answer), answer.strip()
+    rules = {s: mean([m.check(v, answer) for m, v in asked.rules if m.strategy == s]) for s in STRATEGIES}
+    each = [m.check(v, answer) for m, v in asked.rules]
+    correct = asked.family.check(asked.values, without_rules(asked, answer)) if said else 0.0
+    known = mean([float(w.isdigit() or w in known_words()) for w in said])
+    wanted = {w for v in asked.values.values() for w in words(v)} - {"a", "an", "the"}
+    starts = [s.lstrip("*0123456789. ")[:1] for s in sentences(answer)]
+    lower = any(m.name == "small letters" for m, _ in asked.rules)
+    ending = float(answer[-1:] in ".!?" or "\n" in answer or any(m.name == "last words" for m, _ in asked.rules) and each[-1] > 0)
+    once = repetition(answer)
+    focus = max(0.0, 1.0 - 0.3 * sum(r.lower() in answer.lower() for r in (*RAMBLES, "Well, let me think", "This is not so easy")))
+    qualities = {
+        "correctness": correct, "completeness": mean([float(correct >= 0.5), *(float(e >= 0.5) for e in each)]),
+        "constraints": rules["constraints"], "depth": rules["deepen"], "verbosity": min(1.0, len(said) / 60),
+        "concreteness": rules["concretize"], "reasoning": rules["reasoning"],
+        "relevance": len(wanted & set(said)) / max(1, len(wanted)), "rules-kept": mean(each),
+        "arithmetic": true_equations(answer), "no-repetition": once, "ending": ending if said else 0.0,
+        "capital-letters": 1.0 if lower else mean([float(not c.islower()) for c in starts]), "known-words": known,
+        "brevity": max(0.0, 1.0 - max(0, len(said) - 12) / 60), "friendliness": float(any(o in answer for o in (*OPENERS, *CLOSERS))),
+        "structure": float("\n" in answer), "directness": focus,
+        "richness": len(set(said)) / max(1, len(said)),
+    }
+    core = 0.65 * correct + 0.35 * mean(each) if each else correct
+    form = mean([once, ending, known, focus, focus, qualities["capital-letters"]])
+    quality = (0.85 * core + 0.15 * form) * (0.4 + 0.6 * min(once, known)) if said else 0.0
+    return Verdict(asked.family.name, quality, tuple(qualities[q] for q in QUALITIES))
+
+
+def judge(messages: Messages, answer: str) -> Verdict | None:
+    """The verdict on `answer` to the conversation `messages`; None where the world can't read what is asked."""
+    asked = read(messages)
+    return None if asked is None else judge_instruction(asked, answer)
