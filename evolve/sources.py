@@ -61,8 +61,13 @@ class SourcePrompts:
         """The prompts in the order of the source, read anew at each access."""
         numbered = enumerate(_read(self.source, self.column))
         for wanted in self.rows:
-            row = next(row for number, row in numbered if number == wanted)
-            yield Prompt(_messages(row, self.column))
+            row = next((row for number, row in numbered if number == wanted), Unreadable("gone"))
+            try:
+                messages = _messages(row, self.column)
+            except RowDropped as drop:
+                changed = f"The prompts changed while they were read (row {wanted + 1}: {drop.why})."
+                raise UserError(f"{changed} Leave the file alone and run the command again.") from drop
+            yield Prompt(messages)
 
 
 def load_prompts(

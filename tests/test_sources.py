@@ -213,6 +213,13 @@ def test_fingerprint_is_the_content(tmp_path: Path) -> None:
     assert load_prompts(one).fingerprint == load_prompts(same).fingerprint != load_prompts(other).fingerprint
 
 
+def test_a_file_that_changes_between_the_readings_is_told(tmp_path: Path) -> None:
+    drawn = load_prompts(hundred(tmp_path / "x.jsonl"))
+    jsonl(tmp_path / "x.jsonl", [{"prompt": "one is left"}])
+    with pytest.raises(UserError, match="changed while they were read"):
+        list(drawn.prompts)
+
+
 def test_users_are_told_what_is_there_and_the_way_out(tmp_path: Path) -> None:
     path = hundred(tmp_path / "x.jsonl")
     (tmp_path / "empty.jsonl").write_text("\n")
