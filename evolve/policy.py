@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from evolve.identity import is_weightless
 from evolve.recipe import Recipe
 from generation import Chat, Engine, load_chat
 from generation.restart import RestartingEngine
 from rewards.checkpoint import resolve
 
+FAKE_OPTIONS = ("delay", "dies_at", "deadly")  # others are vLLM's: a recipe for it can be run dry as it is
+
 
 def make_policy(recipe: Recipe) -> tuple[Engine, Chat]:
     """The engine, not yet started, and the chat of the recipe's policy."""
     policy = recipe.policy
-    if is_weightless(policy.model):
+    if policy.model == "fake":
         from generation.fake import FakeChat, FakeEngine
 
-        return RestartingEngine(FakeEngine(policy.max_model_len or 65_536, **policy.engine)), FakeChat()
+        options = {name: policy.engine[name] for name in FAKE_OPTIONS if name in policy.engine}
+        return RestartingEngine(FakeEngine(policy.max_model_len or 65_536, **options)), FakeChat()
     from generation.vllm_engine import VllmEngine
 
     folder = resolve(policy.model)

@@ -33,12 +33,14 @@ class FakeChat:
 class FakeEngine:
     """Completions drawn from a word list by (seed + i): the same request gets the same completions, always.
 
-    Completions have 4 to 60 words, so that some rewrites pass the length filter and some do not. `dies_at` are
-    the ordinal numbers of the requests (1-based) at which the engine dies once,
-    `delay` seconds pass before each answer.
+    Completions have 4 to 60 words, so that some rewrites pass the length filter and some do not. `delay` seconds pass
+    before each answer. The engine dies, and all that it was asked meanwhile with it, once at each of the requests with
+    the ordinal numbers `dies_at` (from 1), and always at a prompt that contains the text `deadly`.
     """
 
-    def __init__(self, context_length: int = 65_536, delay: float = 0.0, dies_at: Sequence[int] = ()) -> None:
+    def __init__(
+        self, context_length: int = 65_536, delay: float = 0.0, dies_at: Sequence[int] = (), deadly: str = ""
+    ) -> None:
         self.context_length = context_length
         self.description: dict[str, Any] = {
             "engine": "fake",
@@ -50,11 +52,15 @@ class FakeEngine:
         }
         self._delay = delay
         self._dies_at = set(dies_at)
+        self._deadly = list(deadly.encode())
         self._alive = False
+        self._lives = 0
         self.requests = 0
+        self.answered = 0
 
     async def start(self) -> None:
         self._alive = True
+        self._lives += 1
 
     async def close(self) -> None:
         self._alive = False
@@ -65,11 +71,19 @@ class FakeEngine:
         if len(request.prompt_token_ids) >= self.context_length:
             raise RequestRefused(f"{len(request.prompt_token_ids)} tokens in a context of {self.context_length}")
         self.requests += 1
-        if self.requests in self._dies_at:
+        if self.requests in self._dies_at or self._is_deadly(request.prompt_token_ids):
             self._alive = False
             raise EngineDied(f"the fake engine died at request {self.requests}, as told")
+        life = self._lives
         await asyncio.sleep(self._delay)
+        if not self._alive or self._lives != life:
+            raise EngineDied("the fake engine died with this request in it")
+        self.answered += 1
         return [self._sample(request, i) for i in range(request.n)]
+
+    def _is_deadly(self, ids: list[int]) -> bool:
+        n = len(self._deadly)
+        return n > 0 and any(ids[i : i + n] == self._deadly for i in range(len(ids) - n + 1))
 
     def _sample(self, request: Request, i: int) -> Completion:
         rng = random.Random(f"{request.seed + i} {len(request.prompt_token_ids)}")
