@@ -119,7 +119,8 @@ class VllmEngine:
 
     async def close(self) -> None:
         if self._llm is not None:
-            self._llm.shutdown()
+            # On a CPU there is no device to leave tidy, and vLLM's process takes seconds to leave by itself.
+            self._llm.shutdown(timeout=0.2 if self.description["device"] == "cpu" else None)
             self._llm = None
 
 

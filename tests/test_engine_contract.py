@@ -11,6 +11,8 @@ import pytest
 
 from generation import Chat, Completion, Engine, EngineDied, Request, RequestRefused, load_chat
 from generation.fake import FakeChat, FakeEngine
+from generation.restart import RestartingEngine
+from prompts.errors import UserError
 
 WORDS = ["Tell me of the fox.", "What are some words for a fine day?", "Why does the dog sleep so long?", "x"]
 
@@ -142,6 +144,39 @@ def test_a_closed_engine_is_dead_and_starts_again(driver: Driver) -> None:
     driver.close()  # twice does no harm
     driver.start()
     assert _tokens(driver.complete(request)) == _tokens(before)
+
+
+def test_only_unfinished_requests_are_sent_to_the_engine_that_was_started_again() -> None:
+    loop, healthy, dying = asyncio.new_event_loop(), FakeEngine(delay=0.01), FakeEngine(delay=0.01, dies_at=[20, 61])
+    restarting = RestartingEngine(dying, wait_seconds=0.001)
+    expected, answers = Driver(healthy, FakeChat(), loop), Driver(restarting, FakeChat(), loop)
+    expected.start()
+    answers.start()
+    requests = [expected.request(text, n=2, seed=10 * i) for i, text in enumerate(WORDS * 10)]
+    assert answers.complete(*requests[:10]) == expected.complete(*requests[:10])
+    assert answers.complete(*requests[10:]) == expected.complete(*requests[10:])
+    assert restarting.restarts == 2
+    assert dying.requests <= 10 + 3 * 30
+    loop.close()
+
+
+def test_a_request_that_kills_every_engine_ends_the_run_with_a_clear_error() -> None:
+    loop = asyncio.new_event_loop()
+    driver = Driver(RestartingEngine(FakeEngine(dies_at=range(100)), attempts=3, wait_seconds=0.001), FakeChat(), loop)
+    driver.start()
+    with pytest.raises(UserError, match="died 3 times"):
+        driver.complete(driver.request(WORDS[0]))
+    loop.close()
+
+
+def test_a_refused_request_is_not_sent_again() -> None:
+    loop, engine = asyncio.new_event_loop(), FakeEngine(context_length=16)
+    driver = Driver(RestartingEngine(engine), FakeChat(), loop)
+    driver.start()
+    with pytest.raises(RequestRefused):
+        driver.complete(driver.request(WORDS[0]))
+    assert engine.requests == 0
+    loop.close()
 
 
 def _tokens(answers: list[list[Completion]]) -> list[list[tuple[int, ...]]]:
