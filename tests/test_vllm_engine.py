@@ -74,7 +74,7 @@ def requests_of(folder: Path, count: int, *, n: int = 2, max_tokens: int = 100) 
 
 
 def teacher_forced(folder: Path, pairs: list[tuple[Request, Completion]]) -> list[list[float]]:
-    """log pi(y_t | x, y_<t) of every sampled token by transformers in float32 at temperature 1, one sequence at a time."""
+    """log pi(y_t | x, y_<t) of every sampled token, by transformers in float32 at temperature 1, one by one."""
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
     found = []
     with torch.inference_mode():
@@ -155,7 +155,7 @@ def test_a_prompt_that_fills_the_context_but_for_one_token(tiny: Served) -> None
 def test_the_template_alone_puts_the_bos_in_front(tiny: Served) -> None:
     """And the engine adds none: the log-probabilities above are of exactly these ids."""
     tokenizer = AutoTokenizer.from_pretrained(tiny.folder)
-    assert LLAMA3_TEMPLATE == tokenizer.chat_template
+    assert tokenizer.chat_template == LLAMA3_TEMPLATE
     for request in requests_of(tiny.folder, 5):
         assert request.prompt_token_ids[0] == tokenizer.bos_token_id
         assert request.prompt_token_ids.count(tokenizer.bos_token_id) == 1

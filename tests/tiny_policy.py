@@ -70,11 +70,11 @@ def _logit_bias(tokenizer: Tokenizer, turn_ends: float) -> torch.Tensor:
 
 
 def _bias_head(weights: dict[str, torch.Tensor], bias: torch.Tensor) -> None:
-    """Llama's head has no bias, so dimension 0 of the residual stream is made a constant that every layer leaves alone."""
+    """Llama's head has no bias: dimension 0 of the residual stream becomes a constant that every layer leaves alone."""
     weights["model.embed_tokens.weight"][:, 0] = 8.0
     for name, tensor in weights.items():
         if name.endswith(("o_proj.weight", "down_proj.weight")):
             tensor[0] = 0.0
-    # After the final norm the constant is about 8 / rms(stream); the stream's other 63 dimensions have variance of a few.
+    # The final norm makes it about 3 to 4.
     weights["model.norm.weight"][0] = 1.0
     weights["lm_head.weight"][:, 0] = bias / 3.0
