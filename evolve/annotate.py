@@ -17,7 +17,7 @@ from evolve.identity import Maker, rewards_of, sampler_of
 from evolve.lock import Busy
 from evolve.lookup import Lookup
 from evolve.memory import used_mib
-from evolve.pool import Pool, Table
+from evolve.pool import Pool
 from evolve.progress import progress
 from evolve.recipe import Recipe, Reward
 from prompts import Message
@@ -55,56 +55,78 @@ def unscored(pool: Pool, sampler_id: str, reward_id: str, whole_groups: bool = F
     return unscored_ids
 
 
-def annotate(pool: Pool, sampler_id: str, maker: Maker, reward: Reward, tally: Tally) -> int:
-    """Score what lacks a reward of `maker`; returns how many were scored. Loads the model only if there are any.
+class RewardWorker:
+    """Scores one sampler's responses by one reward model, which is loaded when the first response needs it."""
 
-    Raises `Busy` if another process scores for the same model.
-    """
-    table = pool.rewards(maker.id)
-    with pool.scoring(maker.id):
-        pairwise = pool.description("reward", maker.id).get("kind") == "pairwise"
-        ids = unscored(pool, sampler_id, maker.id, whole_groups=pairwise)
-        if not len(ids):
-            return 0
-        tally.passed, tally.total = 0, len(ids)
-        responses, prompts = Lookup(pool.responses, "id"), Lookup(pool.prompts, "id")
-        model = None
+    def __init__(self, pool: Pool, sampler_id: str, maker: Maker, reward: Reward, tally: Tally) -> None:
+        self.pool, self.sampler_id, self.maker, self.reward, self.tally = pool, sampler_id, maker, reward, tally
+        self._model: RewardModel | None = None
+
+    def annotate(self) -> int:
+        """Score what lacks a reward; returns how many were scored. Raises `Busy` if another worker is at it."""
+        with self.pool.scoring(self.maker.id):
+            ids = self._unscored()
+            if len(ids):
+                self._annotate(ids)
+        return len(ids)
+
+    def annotate_or_wait(self) -> None:
+        """`annotate`; while another worker is at it (`evolve annotate RUN --follow`), wait until nothing is left."""
+        told = False
+        while True:
+            try:
+                self.annotate()
+                return
+            except Busy as busy:
+                if not told:
+                    log.info("%s. Waiting for it.", str(busy).split(". ")[0])
+                told = True
+            if not len(self._unscored()):
+                return
+            time.sleep(POLL_SECONDS)
+
+    def follow(self) -> None:
+        """Score rows as they appear, until nobody grows the run any more and nothing lacks a reward."""
+        while True:
+            growing = self.pool.is_growing()
+            started = time.monotonic()
+            if not self.annotate():
+                if not growing:
+                    return
+                time.sleep(max(POLL_SECONDS, 10 * (time.monotonic() - started)))
+
+    def _unscored(self) -> np.ndarray:
+        pairwise = self.pool.description("reward", self.maker.id).get("kind") == "pairwise"
+        return unscored(self.pool, self.sampler_id, self.maker.id, whole_groups=pairwise)
+
+    def _annotate(self, ids: np.ndarray) -> None:
+        self.tally.passed, self.tally.total = 0, len(ids)
+        table = self.pool.rewards(self.maker.id)
         try:
-            with progress(tally, "rewards"):
-                for groups, group_ids in _groups(ids, responses, prompts):
-                    model = model or _load(pool, maker, reward, groups)
-                    _score(table, model, groups, group_ids, tally)
-            tally.memory_mib["with_reward"] = used_mib()
+            with progress(self.tally, "rewards"):
+                for groups, members in _groups(ids, Lookup(self.pool.responses, "id"), Lookup(self.pool.prompts, "id")):
+                    self._model = self._model or self._load(groups)
+                    table.append(_rows(members, self._model.score(groups), self.tally))
+            self.tally.memory_mib["with_reward"] = used_mib()
         finally:
             table.flush()
-    return len(ids)
 
-
-def annotate_or_wait(pool: Pool, sampler_id: str, maker: Maker, reward: Reward, tally: Tally) -> None:
-    """`annotate`; when another worker is at it (`evolve annotate RUN --follow`), wait until nothing lacks a reward."""
-    told = False
-    while True:
-        try:
-            annotate(pool, sampler_id, maker, reward, tally)
-            return
-        except Busy as busy:
-            if not told:
-                log.info("%s Waiting for its rewards.", str(busy).split(".")[0] + ".")
-            told = True
-        if not len(unscored(pool, sampler_id, maker.id)):
-            return
-        time.sleep(POLL_SECONDS)
-
-
-def follow(pool: Pool, sampler_id: str, maker: Maker, reward: Reward, tally: Tally) -> None:
-    """Score rows as they appear, until nobody grows the run any more and nothing lacks a reward."""
-    while True:
-        growing = pool.is_growing()
-        started = time.monotonic()
-        if not annotate(pool, sampler_id, maker, reward, tally):
-            if not growing:
-                return
-            time.sleep(max(POLL_SECONDS, 10 * (time.monotonic() - started)))
+    def _load(self, groups: list[Group]) -> RewardModel:
+        """Load the model, check on the first groups that a batch scores as each row alone, and describe it."""
+        reward = self.reward
+        model = rewards.load(
+            self.maker.model, dtype=reward.dtype, batch_tokens=reward.batch_tokens, compat=reward.compat
+        )
+        difference = rewards.trust_check(model, groups)
+        log.info("%s: a batch and each row alone agree within %.1g", self.maker.model, difference)
+        about = {
+            "reward": self.maker.model,
+            "kind": model.kind,
+            "objectives": model.objective_names,
+            "comparable_across_prompts": model.comparable_across_prompts,
+        }
+        self.pool.describe("reward", self.maker.id, self.maker.settings | about)
+        return model
 
 
 def annotate_run(folder: Path, recipe: Recipe, following: bool) -> str:
@@ -112,41 +134,26 @@ def annotate_run(folder: Path, recipe: Recipe, following: bool) -> str:
     pool, tally = Pool(folder / "pool"), Tally()
     sampler = sampler_of(recipe)
     for maker in rewards_of(recipe):
+        worker = RewardWorker(pool, sampler.id, maker, recipe.reward, tally)
         if following:
-            follow(pool, sampler.id, maker, recipe.reward, tally)
+            worker.follow()
         else:
-            annotate(pool, sampler.id, maker, recipe.reward, tally)
+            worker.annotate()
     pool.close()
     return f"{folder}: {tally.scored:,} responses scored now"
 
 
-def _load(pool: Pool, maker: Maker, reward: Reward, groups: list[Group]) -> RewardModel:
-    """Load the model, check on the first groups that a batch gives the scores of each row alone, and describe it."""
-    model = rewards.load(maker.model, dtype=reward.dtype, batch_tokens=reward.batch_tokens, compat=reward.compat)
-    difference = rewards.trust_check(model, groups)
-    log.info("%s: a batch and each row alone agree within %.1g", maker.model, difference)
-    about = {
-        "reward": maker.model,
-        "kind": model.kind,
-        "objectives": model.objective_names,
-        "comparable_across_prompts": model.comparable_across_prompts,
-    }
-    pool.describe("reward", maker.id, maker.settings | about)
-    return model
-
-
-def _score(table: Table, model: RewardModel, groups: list[Group], group_ids: list[list[str]], tally: Tally) -> None:
-    scores = model.score(groups)
+def _rows(members: list[list[str]], scores: list[list[Score]], tally: Tally) -> list[dict[str, Any]]:
     rows = [
         _row(identity, score)
-        for members, of_prompt in zip(group_ids, scores, strict=True)
-        for identity, score in zip(members, of_prompt, strict=True)
+        for of_group, of_prompt in zip(members, scores, strict=True)
+        for identity, score in zip(of_group, of_prompt, strict=True)
     ]
-    table.append(rows)
     tally.scored += len(rows)
     tally.passed += len(rows)
     tally.worked += len(rows)
-    tally.dropped.update(score.error for of_prompt in scores for score in of_prompt if score.error)
+    tally.dropped.update(row["error"] for row in rows if row["error"])
+    return rows
 
 
 def _groups(ids: np.ndarray, responses: Lookup, prompts: Lookup) -> Iterator[tuple[list[Group], list[list[str]]]]:

@@ -16,7 +16,7 @@ from typing import Any
 
 import rewards
 from evolve import algorithms, identity, policy
-from evolve.annotate import annotate_or_wait
+from evolve.annotate import RewardWorker
 from evolve.evolved import Evolved, evolved_prompts
 from evolve.files import write_file
 from evolve.grow import Grower, Job, RewardContext, Tally
@@ -105,6 +105,8 @@ class Run:
                 seed=config.seed,
                 draw=config.draw,
             )
+            for told in drawn.bad_rows:
+                log.warning("dropped from %s: %s", config.source, told)
             ids = self.grower.add_initial(self._with_system_prompt(prompt) for prompt in drawn.prompts)
         stored = {"source": config.model_dump(), "n_in": drawn.n_in, "dropped": dict(drawn.dropped), "ids": ids}
         self.pool.describe("x", x_id, stored)
@@ -132,7 +134,8 @@ class Run:
         if not self.view_only:
             with self.timed("reward"):
                 for reward in self.rewards:
-                    annotate_or_wait(self.pool, self.sampler.id, reward, self.recipe.reward, self.tally)
+                    worker = RewardWorker(self.pool, self.sampler.id, reward, self.recipe.reward, self.tally)
+                    worker.annotate_or_wait()
         for view in ("responses", "texts"):  # of the pool as it was
             self.__dict__.pop(view, None)
 
