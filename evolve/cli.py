@@ -82,11 +82,25 @@ def select(
 
 
 @app.command()
-def check(recipe: RecipeArgument = "default", set_: SetOption = None) -> None:
-    """Resolve a recipe and print it as JSON. Touches no model and no network."""
+def check(
+    recipe: RecipeArgument = "default",
+    set_: SetOption = None,
+    golden: Annotated[
+        bool, typer.Option("--golden", help="Load the reward model and hold it to ArmoRM's card.")
+    ] = False,
+) -> None:
+    """Resolve a recipe and print it as JSON. Touches no model and no network, unless --golden asks for it."""
     from evolve.recipe import load_recipe
 
-    print(load_recipe(recipe, _overrides(set_)).model_dump_json(indent=2))
+    resolved = load_recipe(recipe, _overrides(set_))
+    if not golden:
+        print(resolved.model_dump_json(indent=2))
+        return
+    import rewards
+
+    model = rewards.load(resolved.reward.model, dtype=resolved.reward.dtype, compat=resolved.reward.compat)
+    for what, expected, found in rewards.golden_check(model):
+        print(f"{what}: {found:.4f}, the model card says {expected:.4f}")
 
 
 @app.command()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -89,12 +91,21 @@ def _pair(run: Run, outcome: Outcome, prompts: Lookup) -> str:
 
 def _next(run: Run, folder: Path, manifest: dict[str, Any]) -> str:
     other = "eva" if manifest["ranking"]["metric"] != "eva" else "map"
+    command = _command()
     return (
         "Next:\n"
-        f"    evolve select {run.folder} --metric {other}      the same rows by another metric, in seconds\n"
-        f"    evolve status {run.folder}                   what the pool holds\n"
-        f"    {folder / 'manifest.json'}   every count and setting"
+        f"  the same rows by another metric, in seconds   {command} select {run.folder} --metric {other}\n"
+        f"  what the pool holds                           {command} status {run.folder}\n"
+        f"  every count and setting                       {folder / 'manifest.json'}"
     )
+
+
+def _command() -> str:
+    """How this program was called, as one would type it again: `evolve`, or .venv/bin/evolve below this folder."""
+    called = Path(sys.argv[0])
+    if called.name != "evolve" or str(called.parent) in os.environ.get("PATH", "").split(os.pathsep):
+        return "evolve"
+    return os.path.relpath(called) if called.is_relative_to(Path.cwd()) else str(called)
 
 
 def _short(text: str) -> str:
