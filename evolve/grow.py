@@ -44,8 +44,8 @@ class Tally:
     samples: int = 0
     scored: int = 0
     tokens: int = 0
-    passed: int = 0  # of `total` prompts (or responses to score): how many were looked at ...
-    worked: int = 0  # ... and how many of these had something missing
+    passed: int = 0  # of `total` jobs (or responses to score): how many are done or were there already ...
+    worked: int = 0  # ... and how many were done now
     total: int = 0
     memory_mib: dict[str, int] = field(default_factory=dict)
     dropped: Counter[str] = field(default_factory=Counter)
@@ -92,11 +92,15 @@ class Grower:
                 prompt = Prompt(row["messages"], row["parent_id"], row["strategy"])
                 if not row["parent_id"]:
                     jobs = list(self._jobs_of_initial(row["id"], prompt, sample, evolve))
+                    self.tally.passed += self.n_jobs(row["id"] in sample, row["id"] in evolve) - len(jobs)
                     yield from jobs
-                    self.tally.worked += bool(jobs)
-                    self.tally.passed += row["id"] in sample or row["id"] in evolve
                 elif row["parent_id"] in evolve and self._lacks_samples(row):
+                    self.tally.total += 1
                     yield partial(self._sample, prompt)
+
+    def n_jobs(self, n_sample: int, n_evolve: int) -> int:
+        """How many jobs so many prompts are when nothing of them is there: the sampling of each, and each rewrite."""
+        return n_sample + n_evolve * len(self.templates) * self.recipe.evolve.per_strategy
 
     def _jobs_of_initial(
         self, prompt_id: str, prompt: Prompt, sample: Collection[str], evolve: Collection[str]
@@ -133,6 +137,8 @@ class Grower:
         async def work() -> None:
             for job in jobs:
                 await job()
+                self.tally.passed += 1
+                self.tally.worked += 1
 
         flusher = asyncio.create_task(self._flush_now_and_then())
         try:

@@ -38,9 +38,8 @@ def _show(tally: Tally, what: str, start: _Start, stop: threading.Event) -> None
     while not stop.wait(0.5 if terminal else SECONDS_BETWEEN_LINES):
         line = _line(tally, what, start)
         print(f"\r\x1b[2K{line}" if terminal else line, end="" if terminal else "\n", file=sys.stderr, flush=True)
-    print(
-        f"\r\x1b[2K{_line(tally, what, start)}" if terminal else _line(tally, what, start), file=sys.stderr, flush=True
-    )
+    line = _line(tally, what, start)
+    print(f"\r\x1b[2K{line}" if terminal else line, file=sys.stderr, flush=True)
 
 
 def _line(tally: Tally, what: str, start: _Start) -> str:

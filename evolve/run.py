@@ -121,7 +121,7 @@ class Run:
     def grow(self, sample: Sequence[str] = (), evolve: Sequence[str] = ()) -> None:
         """Compute what the pool lacks: first all that needs the policy, then, the policy gone, the rewards."""
         wanted, parents = set(sample), set(evolve)
-        self.tally.passed, self.tally.total = 0, len(wanted | parents)
+        self.tally.passed, self.tally.total = 0, self.grower.n_jobs(len(wanted), len(parents))
         jobs = self.grower.jobs(wanted, parents)
         first = next(jobs, None)
         if first is not None:
@@ -147,7 +147,7 @@ class Run:
             about = {"policy": self.recipe.policy.model, "engine_description": engine.description}
             self.pool.describe("sampler", self.sampler.id, self.sampler.settings | about)
             try:
-                with progress(self.tally, "prompts"):
+                with progress(self.tally, "sampled and rewritten"):
                     await self.grower.run(engine, chat, jobs)
                 self.tally.memory_mib["with_policy"] = used_mib()
             finally:
