@@ -51,11 +51,15 @@ def pool_of(work: Path, policy: Path, n_prompts: int) -> list[Group]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "evolve-embedded", help="checkpoints lie here")
+    parser.add_argument(
+        "--work", type=Path, default=Path(tempfile.gettempdir()) / "evolve-embedded", help="checkpoints lie here"
+    )
     parser.add_argument("--out", type=Path, default=HERE, help="the folders policy/ and reward/ are written here")
-    parser.add_argument("--policy-steps", type=int, default=9000)
+    parser.add_argument("--policy-steps", type=int, default=6000)
     parser.add_argument("--reward-steps", type=int, default=3000)
-    parser.add_argument("--pool", type=int, default=4000, help="prompts whose sampled answers the reward model learns from")
+    parser.add_argument(
+        "--pool", type=int, default=4000, help="prompts whose sampled answers the reward model learns from"
+    )
     parser.add_argument("--only", choices=("policy", "reward", "prompts"), help="one part alone")
     args = parser.parse_args()
     if args.only in (None, "prompts"):

@@ -29,7 +29,12 @@ from evolve.filters import KEPT, clean, verdict  # noqa: E402
 from prompts import Prompt, duplicate_key, load_templates  # noqa: E402
 from rewards import Group, load  # noqa: E402
 
-BARS = {"rewrites kept": 0.6, "responses that end": 0.9, "prompts whose 5 samples differ": 0.9, "reward agrees with checkers": 0.8}
+BARS = {
+    "rewrites kept": 0.6,
+    "responses that end": 0.9,
+    "prompts whose 5 samples differ": 0.9,
+    "reward agrees with checkers": 0.8,
+}
 
 
 def share(values: list[bool]) -> float:
@@ -55,8 +60,11 @@ def rewrite(sampler: Sampler, prompts: list[Messages]) -> tuple[list[Prompt], di
             kept.append(parent.with_instruction(text, strategy))
             readable.append(read(kept[-1].messages) is not None)  # type: ignore[arg-type]
     return kept, {
-        "rewrites kept": reasons[KEPT] / len(jobs), "verdicts": dict(reasons), "kept that the world can read": share(readable),
-        "kept by strategy": {s: by_strategy[s] / len(prompts) for s in ALL_STRATEGIES}}
+        "rewrites kept": reasons[KEPT] / len(jobs),
+        "verdicts": dict(reasons),
+        "kept that the world can read": share(readable),
+        "kept by strategy": {s: by_strategy[s] / len(prompts) for s in ALL_STRATEGIES},
+    }
 
 
 def judged(prompts: list[Messages], samples: list[list[Sample]], scores: list[list[float]]) -> dict[str, Any]:
@@ -79,10 +87,14 @@ def judged(prompts: list[Messages], samples: list[list[Sample]], scores: list[li
                     clear.append(hit)
     flat = [s for group in scores for s in group]
     return {
-        "reward agrees with checkers": share(agree), "agrees where qualities differ by 0.1": share(clear), "pairs": len(agree),
-        "mean quality of chosen": sum(chosen) / len(chosen), "mean quality of rejected": sum(rejected) / len(rejected),
+        "reward agrees with checkers": share(agree),
+        "agrees where qualities differ by 0.1": share(clear),
+        "pairs": len(agree),
+        "mean quality of chosen": sum(chosen) / len(chosen),
+        "mean quality of rejected": sum(rejected) / len(rejected),
         "tied scores": 1 - len(set(flat)) / len(flat),
-        "agreement by family": {f: round(share(h), 2) for f, h in sorted(by_family.items())}}
+        "agreement by family": {f: round(share(h), 2) for f, h in sorted(by_family.items())},
+    }
 
 
 def measure(n_more: int, policy: Path, reward: Path) -> dict[str, Any]:
@@ -96,22 +108,30 @@ def measure(n_more: int, policy: Path, reward: Path) -> dict[str, Any]:
     samples = sampler.sample(asked, 5, seed=13)
     flat = [s for group in samples for s in group]
     figures |= {
-        "prompts": len(prompts), "responses": len(flat), "responses that end": share([s.ended for s in flat]),
+        "prompts": len(prompts),
+        "responses": len(flat),
+        "responses that end": share([s.ended for s in flat]),
         "prompts whose 5 samples differ": share([len({s.text for s in g}) == 5 for g in samples]),
         "prompts with 2 or more different samples": share([len({s.text for s in g}) > 1 for g in samples]),
-        "tokens a response": sum(s.n_tokens for s in flat) / len(flat), "longest": max(s.n_tokens for s in flat),
-        "seconds of sampling": time.monotonic() - began}
+        "tokens a response": sum(s.n_tokens for s in flat) / len(flat),
+        "longest": max(s.n_tokens for s in flat),
+        "seconds of sampling": time.monotonic() - began,
+    }
     groups = [Group(list(p), [s.text for s in g]) for p, g in zip(asked, samples, strict=True)]  # type: ignore[arg-type]
     scores = [[s.score for s in g] for g in load(str(reward)).score(groups)]
     return figures | judged(asked, samples, scores) | {"examples": examples(kept, asked, samples, scores)}
 
 
-def examples(kept: list[Prompt], asked: list[Messages], samples: list[list[Sample]], scores: list[list[float]]) -> list[str]:
+def examples(
+    kept: list[Prompt], asked: list[Messages], samples: list[list[Sample]], scores: list[list[float]]
+) -> list[str]:
     rng = Random("show")
     lines = [f"{k.strategy}: {k.instruction}" for k in rng.sample(kept, min(10, len(kept)))]
     for i in rng.sample(range(len(asked)), 8):
         order = sorted(range(5), key=lambda j: scores[i][j])
-        lines.append(f"{asked[i][-1]['content']}\n  + {samples[i][order[-1]].text!r}\n  - {samples[i][order[0]].text!r}")
+        lines.append(
+            f"{asked[i][-1]['content']}\n  + {samples[i][order[-1]].text!r}\n  - {samples[i][order[0]].text!r}"
+        )
     return lines
 
 

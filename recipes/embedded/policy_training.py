@@ -15,7 +15,10 @@ from training import llama_config, load_checkpoint, optimizers, padded, save_che
 from transformers import LlamaForCausalLM
 from world.corpus import draw_example
 
-BATCH, CHUNK = 16, 100  # rows a step, steps a chunk: one chunk is drawn from one seed, and checkpoints lie between chunks
+BATCH, CHUNK = (
+    16,
+    100,
+)  # rows a step, steps a chunk: one chunk is drawn from one seed, and checkpoints lie between chunks
 RATES = (3e-3, 3e-3)
 
 
@@ -38,7 +41,7 @@ def draw_chunk(encoder: Encoder, chunk: int, progress: float) -> list[list[tuple
         prompt = encoder.prompt(messages)
         rows.append((prompt + encoder.answer(answer), len(prompt)))
     rows.sort(key=lambda r: len(r[0]))
-    batches = [rows[i:i + BATCH] for i in range(0, len(rows), BATCH)]
+    batches = [rows[i : i + BATCH] for i in range(0, len(rows), BATCH)]
     rng.shuffle(batches)
     return batches
 
@@ -48,7 +51,7 @@ def loss_of(model: LlamaForCausalLM, batch: list[tuple[list[int], int]], pad: in
     ids = padded([r for r, _ in batch], pad)
     at = torch.zeros_like(ids, dtype=torch.bool)
     for i, (row, start) in enumerate(batch):
-        at[i, start - 1:len(row) - 1] = True
+        at[i, start - 1 : len(row) - 1] = True
     with torch.autocast("cpu", torch.bfloat16):
         hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state
         logits = hidden[at] @ model.model.embed_tokens.weight.T
@@ -78,8 +81,11 @@ def train_policy(encoder: Encoder, work: Path, steps: int) -> tuple[LlamaForCaus
         seconds += time.monotonic() - began
         if chunk % 5 == 4 or chunk == n_chunks - 1:
             save_checkpoint(work, model, opts, chunk + 1, seconds)
-        print(f"policy step {(chunk + 1) * CHUNK}/{steps} loss {sum(losses) / len(losses):.3f} right {sum(hits) / len(hits):.3f} "
-              f"{seconds:.0f} s, {tokens / (chunk + 1 - done) / (time.monotonic() - began):.0f} tokens/s", flush=True)
+        print(
+            f"policy step {(chunk + 1) * CHUNK}/{steps} loss {sum(losses) / len(losses):.3f} right {sum(hits) / len(hits):.3f} "
+            f"{seconds:.0f} s, {tokens / (chunk + 1 - done) / (time.monotonic() - began):.0f} tokens/s",
+            flush=True,
+        )
     return model, seconds
 
 
@@ -93,5 +99,3 @@ def save_policy(model: LlamaForCausalLM, encoder: Encoder, folder: Path) -> None
     (folder / "generation_config.json").write_text(json.dumps(generation, indent=2) + "\n")
     weights = {n: p.detach().to(torch.bfloat16).contiguous() for n, p in model.named_parameters()}
     save_file(weights, folder / "model.safetensors", {"format": "pt"})
-
-

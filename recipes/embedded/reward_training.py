@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
 from collections.abc import Callable
@@ -44,7 +45,7 @@ class Gating(nn.Module):
         super().__init__()
         width, n_hidden = GATING["gating_hidden_dim"], GATING["gating_n_hidden"]
         sizes = [HIDDEN, *[width] * n_hidden, N]
-        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in zip(sizes, sizes[1:], strict=False))
+        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in itertools.pairwise(sizes))
         self.logit_scale = nn.Parameter(torch.ones(1))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -85,7 +86,9 @@ def rows_of(encoder: Encoder, messages: Messages, answers: list[str]) -> tuple[l
     return [prompt + encoder.answer(a) for a in answers], len(prompt) - len(encoder.headers["assistant"]) - 1
 
 
-def run(model: RewardModel, encoder: Encoder, groups: list[tuple[Messages, list[str]]]) -> tuple[Tensor, Tensor, Tensor]:
+def run(
+    model: RewardModel, encoder: Encoder, groups: list[tuple[Messages, list[str]]]
+) -> tuple[Tensor, Tensor, Tensor]:
     rows: list[list[int]] = []
     gates: list[int] = []
     for messages, answers in groups:
@@ -132,7 +135,11 @@ def loss_of(model: RewardModel, encoder: Encoder, groups: list[Group]) -> tuple[
 
 
 def train_reward(
-    encoder: Encoder, policy: LlamaForCausalLM, pool: list[Group], work: Path, steps: int,
+    encoder: Encoder,
+    policy: LlamaForCausalLM,
+    pool: list[Group],
+    work: Path,
+    steps: int,
     report: Callable[[str], None] = print,
 ) -> tuple[RewardModel, float]:
     """Start from the policy's backbone; half the groups are drawn from the world, half from `pool` (the policy's answers)."""
@@ -157,19 +164,32 @@ def train_reward(
         seconds += time.monotonic() - began
         if chunk % 5 == 4 or chunk == steps // CHUNK - 1:
             save_checkpoint(work, model, opts, chunk + 1, seconds)
-        report(f"reward step {(chunk + 1) * CHUNK}/{steps} loss {sum(losses) / CHUNK:.4f} agree {sum(hits) / CHUNK:.3f} {seconds:.0f} s")
+        report(
+            f"reward step {(chunk + 1) * CHUNK}/{steps} loss {sum(losses) / CHUNK:.4f} agree {sum(hits) / CHUNK:.3f} {seconds:.0f} s"
+        )
     return model, seconds
 
 
 def save_reward(model: RewardModel, encoder: Encoder, folder: Path) -> None:
     """The released checkpoint's layout: backbone in bfloat16, heads and gating in float32."""
     save_tokenizer(encoder.tokenizer, folder, END)
-    config = model.model.config.to_dict() | GATING | {
-        "architectures": ["LlamaForRewardModelWithGating"], "dtype": "bfloat16", "tie_word_embeddings": False,
-        "num_objectives": N, "objective_names": list(OBJECTIVE_NAMES), "use_cache": False}
+    config = (
+        model.model.config.to_dict()
+        | GATING
+        | {
+            "architectures": ["LlamaForRewardModelWithGating"],
+            "dtype": "bfloat16",
+            "tie_word_embeddings": False,
+            "num_objectives": N,
+            "objective_names": list(OBJECTIVE_NAMES),
+            "use_cache": False,
+        }
+    )
     for key in ("_name_or_path", "transformers_version", "attn_implementation", "_attn_implementation"):
         config.pop(key, None)
     (folder / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
-    state = {n: (t.detach().to(torch.bfloat16) if n.startswith("model.") else t.detach().float()).contiguous()
-             for n, t in model.state_dict().items()}
+    state = {
+        n: (t.detach().to(torch.bfloat16) if n.startswith("model.") else t.detach().float()).contiguous()
+        for n, t in model.state_dict().items()
+    }
     save_file(state, folder / "model.safetensors", {"format": "pt"})

@@ -16,10 +16,23 @@ HIDDEN, LAYERS, HEADS, KV_HEADS, INNER, CONTEXT = 192, 5, 6, 3, 512, 1024
 
 def llama_config(vocabulary: int, bos: int, eos: int, pad: int) -> LlamaConfig:
     return LlamaConfig(
-        vocab_size=vocabulary, hidden_size=HIDDEN, intermediate_size=INNER, num_hidden_layers=LAYERS,
-        num_attention_heads=HEADS, num_key_value_heads=KV_HEADS, head_dim=HIDDEN // HEADS, max_position_embeddings=CONTEXT,
-        tie_word_embeddings=True, bos_token_id=bos, eos_token_id=eos, pad_token_id=pad, rms_norm_eps=1e-5,
-        rope_parameters={"rope_type": "default", "rope_theta": 10000.0}, attn_implementation="sdpa", use_cache=True)
+        vocab_size=vocabulary,
+        hidden_size=HIDDEN,
+        intermediate_size=INNER,
+        num_hidden_layers=LAYERS,
+        num_attention_heads=HEADS,
+        num_key_value_heads=KV_HEADS,
+        head_dim=HIDDEN // HEADS,
+        max_position_embeddings=CONTEXT,
+        tie_word_embeddings=True,
+        bos_token_id=bos,
+        eos_token_id=eos,
+        pad_token_id=pad,
+        rms_norm_eps=1e-5,
+        rope_parameters={"rope_type": "default", "rope_theta": 10000.0},
+        attn_implementation="sdpa",
+        use_cache=True,
+    )
 
 
 def optimizers(model: nn.Module, muon_lr: float, adam_lr: float) -> list[torch.optim.Optimizer]:
@@ -29,10 +42,13 @@ def optimizers(model: nn.Module, muon_lr: float, adam_lr: float) -> list[torch.o
     rest = [p for p in model.parameters() if id(p) not in chosen]
     return [
         torch.optim.Muon(matrices, lr=muon_lr, weight_decay=0.02, momentum=0.95, adjust_lr_fn="match_rms_adamw"),
-        torch.optim.AdamW(rest, lr=adam_lr, betas=(0.9, 0.98), weight_decay=0.0)]
+        torch.optim.AdamW(rest, lr=adam_lr, betas=(0.9, 0.98), weight_decay=0.0),
+    ]
 
 
-def set_rate(opts: list[torch.optim.Optimizer], base: tuple[float, ...], step: int, steps: int, warmup: int, decay: float) -> None:
+def set_rate(
+    opts: list[torch.optim.Optimizer], base: tuple[float, ...], step: int, steps: int, warmup: int, decay: float
+) -> None:
     """Warm-up, plateau, then a line down to a fiftieth over the last `decay` share of the steps."""
     left = (steps - step) / max(1.0, decay * steps)
     factor = min(1.0, (step + 1) / warmup, max(0.02, left))
@@ -41,7 +57,9 @@ def set_rate(opts: list[torch.optim.Optimizer], base: tuple[float, ...], step: i
             group["lr"] = rate * factor
 
 
-def save_checkpoint(folder: Path, model: nn.Module, opts: list[torch.optim.Optimizer], done: int, seconds: float) -> None:
+def save_checkpoint(
+    folder: Path, model: nn.Module, opts: list[torch.optim.Optimizer], done: int, seconds: float
+) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     tensors: dict[str, Tensor] = {f"model/{n}": p.detach().contiguous() for n, p in model.named_parameters()}
     for i, opt in enumerate(opts):
@@ -57,6 +75,7 @@ def load_checkpoint(folder: Path, model: nn.Module, opts: list[torch.optim.Optim
     if not path.exists():
         return 0, 0.0
     from safetensors import safe_open
+
     with safe_open(path, "pt") as f:
         done, seconds = json.loads(f.metadata()["done"])
     tensors = load_file(path)

@@ -7,15 +7,31 @@ from random import Random
 
 from world.family import Draft, Family, Values, number, number_text
 from world.lexicon import (
-    BAD_REVIEWS, BY_SIZE, CAPITALS, DAYS, EVENTS, GOOD_REVIEWS, KINDS, NAMES, OBJECTS, OPPOSITES, PLACES,
-    REQUESTS, SAME, VERBS, article, plural,
+    BAD_REVIEWS,
+    BY_SIZE,
+    CAPITALS,
+    DAYS,
+    EVENTS,
+    GOOD_REVIEWS,
+    KINDS,
+    NAMES,
+    OBJECTS,
+    OPPOSITES,
+    PLACES,
+    REQUESTS,
+    SAME,
+    VERBS,
+    article,
+    plural,
 )
 from world.wording import fill, mentions, pick, sentence, words
 
 
 def claimed(answer: str) -> int | None:
     """The number that an answer gives as its result: after the last claim word, else its last number."""
-    claims = re.findall(r"(?:answer is|answer:|makes|result is|has|it is|gives|left with) (\d+)\b(?! [+-])", answer.lower())
+    claims = re.findall(
+        r"(?:answer is|answer:|makes|result is|has|it is|gives|left with) (\d+)\b(?! [+-])", answer.lower()
+    )
     numbers = claims or re.findall(r"= (\d+)", answer) or re.findall(r"\d+", answer)
     return int(numbers[-1]) if numbers else None
 
@@ -53,22 +69,50 @@ def _solve_sum(rng: Random, v: Values, flawed: bool) -> Draft:
     v = _read_op(v)
     made = max(0, _result(v) + (rng.choice((-10, -2, -1, 1, 2, 10)) if flawed else 0))
     equation = f"{v['x']} {v['op']} {v['y']} = {made}"
-    return Draft(body=[rng.choice([equation, f"the answer is {made}", f"it is {made}", f"that makes {made}",
-                                   f"{equation}, so the answer is {made}", f"{v['x']} {v['op']} {v['y']} gives {made}"])])
+    return Draft(
+        body=[
+            rng.choice(
+                [
+                    equation,
+                    f"the answer is {made}",
+                    f"it is {made}",
+                    f"that makes {made}",
+                    f"{equation}, so the answer is {made}",
+                    f"{v['x']} {v['op']} {v['y']} gives {made}",
+                ]
+            )
+        ]
+    )
 
 
 SUM = Family(
-    "arithmetic", ("What is {x} {plus} {y}?", "Calculate {x} {plus} {y}.", "How much is {x} {plus} {y}?",
-                   "Please work out {x} {plus} {y}.", "Can you tell me what {x} {plus} {y} is?"),
-    _draw_sum, _solve_sum, lambda v, a: near(_result(_read_op(v)), a), _sum_plan, lambda v: "arithmetic")
+    "arithmetic",
+    (
+        "What is {x} {plus} {y}?",
+        "Calculate {x} {plus} {y}.",
+        "How much is {x} {plus} {y}?",
+        "Please work out {x} {plus} {y}.",
+        "Can you tell me what {x} {plus} {y} is?",
+    ),
+    _draw_sum,
+    _solve_sum,
+    lambda v, a: near(_result(_read_op(v)), a),
+    _sum_plan,
+    lambda v: "arithmetic",
+)
 
 
 def _draw_problem(rng: Random) -> Values:
     x, y = rng.randint(5, 40), rng.randint(2, 20)
     x = max(x, y + 1)
     things = [plural(i) for i in KINDS["fruits"]] + [plural(o) for o in OBJECTS]
-    return {"name": rng.choice(NAMES), "x": str(x), "y": str(y), "things": rng.choice(things),
-            "gets": pick(rng, "buys", "finds", "loses", "sells")}
+    return {
+        "name": rng.choice(NAMES),
+        "x": str(x),
+        "y": str(y),
+        "things": rng.choice(things),
+        "gets": pick(rng, "buys", "finds", "loses", "sells"),
+    }
 
 
 def _op_of(v: Values) -> Values:
@@ -78,18 +122,32 @@ def _op_of(v: Values) -> Values:
 def _solve_problem(rng: Random, v: Values, flawed: bool) -> Draft:
     v = _op_of(v)
     made = max(0, _result(v) + (rng.choice((-10, -2, -1, 1, 2, 10)) if flawed else 0))
-    end = pick(rng, f"{v['name']} has {made} {v['things']}", f"the answer is {made}", f"that makes {made} {v['things']}",
-               f"now {v['name']} has {made}")
-    start = pick(rng, "", f"{v['x']} {v['op']} {v['y']} = {made}", f"{v['name']} starts with {v['x']} and {v['gets']} {v['y']}")
+    end = pick(
+        rng,
+        f"{v['name']} has {made} {v['things']}",
+        f"the answer is {made}",
+        f"that makes {made} {v['things']}",
+        f"now {v['name']} has {made}",
+    )
+    start = pick(
+        rng, "", f"{v['x']} {v['op']} {v['y']} = {made}", f"{v['name']} starts with {v['x']} and {v['gets']} {v['y']}"
+    )
     return Draft(body=[s for s in (start, end) if s])
 
 
 PROBLEM = Family(
-    "word problem", ("{name} has {x} {things} and {gets} {y}. How many {things} does {name} have now?",
-                     "If {name} has {x} {things} and {gets} {y} of them, how many are there at the end?",
-                     "{name} had {x} {things}. Then {name} {gets} {y}. What is the number of {things} now?"),
-    _draw_problem, _solve_problem, lambda v, a: near(_result(_op_of(v)), a), lambda v: _sum_plan(_op_of(v)),
-    lambda v: v["things"])
+    "word problem",
+    (
+        "{name} has {x} {things} and {gets} {y}. How many {things} does {name} have now?",
+        "If {name} has {x} {things} and {gets} {y} of them, how many are there at the end?",
+        "{name} had {x} {things}. Then {name} {gets} {y}. What is the number of {things} now?",
+    ),
+    _draw_problem,
+    _solve_problem,
+    lambda v, a: near(_result(_op_of(v)), a),
+    lambda v: _sum_plan(_op_of(v)),
+    lambda v: v["things"],
+)
 
 
 def _draw_bigger(rng: Random) -> Values:
@@ -116,7 +174,9 @@ def _solve_bigger(rng: Random, v: Values, flawed: bool) -> Draft:
     other = f"{small} is {pick(rng, 'smaller', 'not as big')} {{}} {big}"
     other = other.format("as" if "not as" in other else "than")
     best = big if v.get("size") == "bigger" else small
-    return Draft(body=[rng.choice([one, other, f"{one}, so the answer is {best}", f"the answer is {best}, because {one}"])])
+    return Draft(
+        body=[rng.choice([one, other, f"{one}, so the answer is {best}", f"the answer is {best}, because {one}"])]
+    )
 
 
 def _check_bigger(v: Values, answer: str) -> float:
@@ -125,21 +185,46 @@ def _check_bigger(v: Values, answer: str) -> float:
         return 0.0
     small, big = pair
     text = answer.lower()
-    right = any(s in text for s in (f"{big} is bigger than {small}", f"{big} is larger than {small}",
-                                    f"{small} is smaller than {big}", f"{small} is not as big as {big}"))
-    wrong = any(s in text for s in (f"{small} is bigger than {big}", f"{small} is larger than {big}",
-                                    f"{big} is smaller than {small}", f"{big} is not as big as {small}"))
+    right = any(
+        s in text
+        for s in (
+            f"{big} is bigger than {small}",
+            f"{big} is larger than {small}",
+            f"{small} is smaller than {big}",
+            f"{small} is not as big as {big}",
+        )
+    )
+    wrong = any(
+        s in text
+        for s in (
+            f"{small} is bigger than {big}",
+            f"{small} is larger than {big}",
+            f"{big} is smaller than {small}",
+            f"{big} is not as big as {small}",
+        )
+    )
     return 0.5 if right and wrong else 1.0 if right else 0.0
 
 
 COMPARE = Family(
-    "comparison", ("Which is {size}, {a} or {b}?", "Compare the size of {a} and {b}: which is {size}?",
-                   "Tell me which one is {size}: {a} or {b}.", "Do you know if {a} is {size} than {b}?"),
-    _draw_bigger, _solve_bigger, _check_bigger,
-    lambda v: [f"think of {v['a']}", f"think of {v['b']}", "compare the two"], lambda v: "size")
+    "comparison",
+    (
+        "Which is {size}, {a} or {b}?",
+        "Compare the size of {a} and {b}: which is {size}?",
+        "Tell me which one is {size}: {a} or {b}.",
+        "Do you know if {a} is {size} than {b}?",
+    ),
+    _draw_bigger,
+    _solve_bigger,
+    _check_bigger,
+    lambda v: [f"think of {v['a']}", f"think of {v['b']}", "compare the two"],
+    lambda v: "size",
+)
 
 
-def _one_word(name: str, wordings: tuple[str, ...], table: dict[str, str], slot: str, says: tuple[str, ...], topic: str) -> Family:
+def _one_word(
+    name: str, wordings: tuple[str, ...], table: dict[str, str], slot: str, says: tuple[str, ...], topic: str
+) -> Family:
     def solve(rng: Random, v: Values, flawed: bool) -> Draft:
         key = v[slot]
         made = rng.choice(sorted(table.values())) if flawed else table[key]
@@ -148,26 +233,75 @@ def _one_word(name: str, wordings: tuple[str, ...], table: dict[str, str], slot:
     def check(v: Values, answer: str) -> float:
         return 0.0 if v[slot] not in table else float(mentions(answer, table[v[slot]]))
 
-    return Family(name, wordings, lambda r: {slot: r.choice(sorted(table))}, solve, check,
-                  lambda v: [f"think of the word {v[slot]}", "find the word that fits"], lambda v: topic)
+    return Family(
+        name,
+        wordings,
+        lambda r: {slot: r.choice(sorted(table))},
+        solve,
+        check,
+        lambda v: [f"think of the word {v[slot]}", "find the word that fits"],
+        lambda v: topic,
+    )
 
 
 _BOTH_WAYS = OPPOSITES | {v: k for k, v in OPPOSITES.items()}
 OPPOSITE = _one_word(
-    "opposites", ("What is the opposite of {word}?", "Give me the opposite of the word {word}.",
-                  "Which word means the opposite of {word}?", "Tell me an antonym of {word}."), _BOTH_WAYS, "word",
-    ("the opposite of {key} is {value}", "it is {value}", "{value}", "{key} and {value} are opposites",
-     "the word is {value}"), "words")
+    "opposites",
+    (
+        "What is the opposite of {word}?",
+        "Give me the opposite of the word {word}.",
+        "Which word means the opposite of {word}?",
+        "Tell me an antonym of {word}.",
+    ),
+    _BOTH_WAYS,
+    "word",
+    (
+        "the opposite of {key} is {value}",
+        "it is {value}",
+        "{value}",
+        "{key} and {value} are opposites",
+        "the word is {value}",
+    ),
+    "words",
+)
 SYNONYM = _one_word(
-    "synonyms", ("What is another word for {word}?", "Give me a word that means the same as {word}.",
-                 "Find a synonym for {word}.", "Which word can I use instead of {word}?"), SAME, "word",
-    ("another word for {key} is {value}", "you can say {value}", "{value}", "{value} means the same as {key}",
-     "use {value} instead"), "words")
+    "synonyms",
+    (
+        "What is another word for {word}?",
+        "Give me a word that means the same as {word}.",
+        "Find a synonym for {word}.",
+        "Which word can I use instead of {word}?",
+    ),
+    SAME,
+    "word",
+    (
+        "another word for {key} is {value}",
+        "you can say {value}",
+        "{value}",
+        "{value} means the same as {key}",
+        "use {value} instead",
+    ),
+    "words",
+)
 CAPITAL = _one_word(
-    "capitals", ("What is the capital of {country}?", "Name the capital city of {country}.",
-                 "Which city is the capital of {country}?", "Do you know the capital of {country}?"), CAPITALS, "country",
-    ("the capital of {key} is {value}", "it is {value}", "{value} is the capital of {key}", "{value}",
-     "the capital city is {value}"), "travel")
+    "capitals",
+    (
+        "What is the capital of {country}?",
+        "Name the capital city of {country}.",
+        "Which city is the capital of {country}?",
+        "Do you know the capital of {country}?",
+    ),
+    CAPITALS,
+    "country",
+    (
+        "the capital of {key} is {value}",
+        "it is {value}",
+        "{value} is the capital of {key}",
+        "{value}",
+        "the capital city is {value}",
+    ),
+    "travel",
+)
 
 
 def _draw_sequence(rng: Random) -> Values:
@@ -186,23 +320,42 @@ def _sequence(v: Values) -> tuple[int, list[str]] | None:
 def _solve_sequence(rng: Random, v: Values, flawed: bool) -> Draft:
     step, made = _sequence(v) or (0, [])
     shown = ", ".join(str(int(m) + (rng.choice((1, -1, 2)) if flawed else 0)) for m in made)
-    return Draft(body=[rng.choice([f"next: {shown}", f"it goes on with {shown}", shown, f"the rule is plus {step}. Next: {shown}",
-                                   f"{v['items']}, {shown}"])])
+    return Draft(
+        body=[
+            rng.choice(
+                [
+                    f"next: {shown}",
+                    f"it goes on with {shown}",
+                    shown,
+                    f"the rule is plus {step}. Next: {shown}",
+                    f"{v['items']}, {shown}",
+                ]
+            )
+        ]
+    )
 
 
 def _check_sequence(v: Values, answer: str) -> float:
     made = _sequence(v)
     if made is None:
         return 0.0
-    tail = re.findall(r"\d+", answer)[-len(made[1]):]
+    tail = re.findall(r"\d+", answer)[-len(made[1]) :]
     return sum(a == b for a, b in zip(tail, made[1], strict=False)) / len(made[1])
 
 
 SEQUENCE = Family(
-    "sequence", ("Continue the sequence {items} with the next {n}.", "Write the next {n} after {items}.",
-                 "The sequence is {items}. What are the next {n}?"),
-    _draw_sequence, _solve_sequence, _check_sequence,
-    lambda v: [f"the step is {(_sequence(v) or (0, []))[0]}", "add it to the last number"], lambda v: "numbers")
+    "sequence",
+    (
+        "Continue the sequence {items} with the next {n}.",
+        "Write the next {n} after {items}.",
+        "The sequence is {items}. What are the next {n}?",
+    ),
+    _draw_sequence,
+    _solve_sequence,
+    _check_sequence,
+    lambda v: [f"the step is {(_sequence(v) or (0, []))[0]}", "add it to the last number"],
+    lambda v: "numbers",
+)
 
 
 def _draw_tense(rng: Random) -> Values:
@@ -232,13 +385,27 @@ def _check_tense(v: Values, answer: str) -> float:
 
 
 TENSE = Family(
-    "past tense", ("Rewrite this sentence in the past tense: {text}.", "Change to the past tense: {text}.",
-                   "Say this as if it happened yesterday: {text}."),
-    _draw_tense, _solve_tense, _check_tense, lambda v: ["find the verb", "change it to the past"], lambda v: "grammar")
+    "past tense",
+    (
+        "Rewrite this sentence in the past tense: {text}.",
+        "Change to the past tense: {text}.",
+        "Say this as if it happened yesterday: {text}.",
+    ),
+    _draw_tense,
+    _solve_tense,
+    _check_tense,
+    lambda v: ["find the verb", "change it to the past"],
+    lambda v: "grammar",
+)
 
 
 def _draw_request(rng: Random) -> Values:
-    values = {"object": rng.choice(OBJECTS), "place": rng.choice(PLACES), "day": rng.choice(DAYS), "name": rng.choice(NAMES)}
+    values = {
+        "object": rng.choice(OBJECTS),
+        "place": rng.choice(PLACES),
+        "day": rng.choice(DAYS),
+        "name": rng.choice(NAMES),
+    }
     return {"request": sentence(fill(rng.choice(REQUESTS), values))[:-1]}
 
 
@@ -246,8 +413,18 @@ def _solve_polite(rng: Random, v: Values, flawed: bool) -> Draft:
     low = v["request"][0].lower() + v["request"][1:]
     if flawed:
         return Draft(body=[pick(rng, v["request"], f"{low} now", f"could you please {' '.join(low.split()[:2])}")])
-    return Draft(body=[pick(rng, f"could you please {low}?", f"would you please {low}?", f"please {low}, if you can",
-                            f"would you be so kind to {low}?", f"may I ask you to {low}, please?")])
+    return Draft(
+        body=[
+            pick(
+                rng,
+                f"could you please {low}?",
+                f"would you please {low}?",
+                f"please {low}, if you can",
+                f"would you be so kind to {low}?",
+                f"may I ask you to {low}, please?",
+            )
+        ]
+    )
 
 
 def _check_polite(v: Values, answer: str) -> float:
@@ -257,9 +434,18 @@ def _check_polite(v: Values, answer: str) -> float:
 
 
 POLITE = Family(
-    "politeness", ("Make this request more polite: {request}.", "Say this in a kinder way: {request}.",
-                   "Rewrite this politely: {request}."),
-    _draw_request, _solve_polite, _check_polite, lambda v: ["keep the request", "add a kind word"], lambda v: "kind words")
+    "politeness",
+    (
+        "Make this request more polite: {request}.",
+        "Say this in a kinder way: {request}.",
+        "Rewrite this politely: {request}.",
+    ),
+    _draw_request,
+    _solve_polite,
+    _check_polite,
+    lambda v: ["keep the request", "add a kind word"],
+    lambda v: "kind words",
+)
 
 
 def _draw_review(rng: Random) -> Values:
@@ -277,8 +463,18 @@ def _solve_review(rng: Random, v: Values, flawed: bool) -> Draft:
     if flawed:
         mood = "negative" if mood == "positive" else "positive"
     feels = "happy" if mood == "positive" else "unhappy"
-    return Draft(body=[pick(rng, f"this review is {mood}", f"it is {mood}", mood, f"it is {mood}, because the writer is {feels}",
-                            f"the writer sounds {feels}, so it is {mood}")])
+    return Draft(
+        body=[
+            pick(
+                rng,
+                f"this review is {mood}",
+                f"it is {mood}",
+                mood,
+                f"it is {mood}, because the writer is {feels}",
+                f"the writer sounds {feels}, so it is {mood}",
+            )
+        ]
+    )
 
 
 def _check_review(v: Values, answer: str) -> float:
@@ -287,9 +483,17 @@ def _check_review(v: Values, answer: str) -> float:
 
 
 REVIEW = Family(
-    "review", ("Is this review positive or negative: {text}?", "Decide if the review is positive or negative: {text}.",
-               "A customer wrote: {text}. Is that positive or negative?"),
-    _draw_review, _solve_review, _check_review, lambda v: ["look for strong words", "decide how the writer feels"],
-    lambda v: "reviews")
+    "review",
+    (
+        "Is this review positive or negative: {text}?",
+        "Decide if the review is positive or negative: {text}.",
+        "A customer wrote: {text}. Is that positive or negative?",
+    ),
+    _draw_review,
+    _solve_review,
+    _check_review,
+    lambda v: ["look for strong words", "decide how the writer feels"],
+    lambda v: "reviews",
+)
 
 FAMILIES = (SUM, PROBLEM, COMPARE, OPPOSITE, SYNONYM, CAPITAL, SEQUENCE, TENSE, POLITE, REVIEW)

@@ -15,14 +15,19 @@ SYLLABLES = "ba ce di fo gu ha je ki lo mu na pe ri so tu va we xi yo zu an er i
 def draw_copy(rng: Random) -> tuple[Messages, str]:
     """Copying practice: random words inside a rewriting template; the answer begins with them."""
     pool = sorted(known_words())
-    made = [rng.choice(pool) if rng.random() < 0.9 else "".join(rng.choices(SYLLABLES, k=rng.randint(1, 3)))
-            for _ in range(rng.randint(4, 24))]
+    made = [
+        rng.choice(pool) if rng.random() < 0.9 else "".join(rng.choices(SYLLABLES, k=rng.randint(1, 3)))
+        for _ in range(rng.randint(4, 24))
+    ]
     for i in range(len(made)):
         if rng.random() < 0.1:
             made[i] = rng.choice((made[i].capitalize(), made[i] + ",", made[i] + "."))
     text = " ".join(made)
-    template = "Repeat this prompt:\n{prompt}" if rng.random() < 0.5 else rng.choice([
-        t for s, t in TEMPLATES.items() if s != "breadth"])
+    template = (
+        "Repeat this prompt:\n{prompt}"
+        if rng.random() < 0.5
+        else rng.choice([t for s, t in TEMPLATES.items() if s != "breadth"])
+    )
     return [{"role": "user", "content": template.replace("{prompt}", text)}], text
 
 

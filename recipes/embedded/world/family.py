@@ -34,7 +34,10 @@ class Draft:
         if self.style in ("comma", "and", "semicolon"):
             return " ".join([*head, sentence(joined(self.items, self.style)), *tail])
         marks = {"numbered": [f"{i}. " for i in range(1, len(self.items) + 1)], "star": ["* "] * len(self.items)}
-        lines = [m + i[0].upper() + i[1:] for m, i in zip(marks.get(self.style, [""] * len(self.items)), self.items, strict=True)]
+        lines = [
+            m + i[0].upper() + i[1:]
+            for m, i in zip(marks.get(self.style, [""] * len(self.items)), self.items, strict=True)
+        ]
         return "\n".join([" ".join(head)] * bool(head) + lines + [" ".join(tail)] * bool(tail))
 
 

@@ -14,7 +14,12 @@ from world.wording import fill, match_whole, pick, sentence, slots
 FAMILIES: tuple[Family, ...] = (*lists.FAMILIES, *closed.FAMILIES, *prose.FAMILIES)
 HELD_OUT_SHARE = 16  # one core instruction in so many never enters training
 Messages = list[dict[str, str]]
-PERSONAS = ("You are a kind assistant.", "You help people with short tasks.", "You answer in plain words.", "You are a patient teacher.")
+PERSONAS = (
+    "You are a kind assistant.",
+    "You help people with short tasks.",
+    "You answer in plain words.",
+    "You are a patient teacher.",
+)
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,10 @@ class Instruction:
             rule = f" {self.added[0][2]}" if self.system_rule else ""
             out.append({"role": "system", "content": self.persona + rule})
         if self.family.chat:
-            out += [{"role": "user", "content": self.values["before"]}, {"role": "assistant", "content": self.values["said"]}]
+            out += [
+                {"role": "user", "content": self.values["before"]},
+                {"role": "assistant", "content": self.values["said"]},
+            ]
         return [*out, {"role": "user", "content": self.text()}]
 
     def held_out(self) -> bool:
@@ -56,9 +64,17 @@ def is_held_out(core: str, values: Values) -> bool:
     return hashlib.blake2b(core.encode(), digest_size=4).digest()[0] % HELD_OUT_SHARE == 0
 
 
-def draw_modifier(rng: Random, family: Family, have: tuple[str, ...], strategy: str = "") -> tuple[Modifier, Values, str] | None:
-    fits = [m for m in MODIFIERS if family.shape in m.shapes and m.name not in have and strategy in ("", m.strategy)
-            and not {m.name, *have} >= {"numbered lines", "stars"}]
+def draw_modifier(
+    rng: Random, family: Family, have: tuple[str, ...], strategy: str = ""
+) -> tuple[Modifier, Values, str] | None:
+    fits = [
+        m
+        for m in MODIFIERS
+        if family.shape in m.shapes
+        and m.name not in have
+        and strategy in ("", m.strategy)
+        and not {m.name, *have} >= {"numbered lines", "stars"}
+    ]
     if not fits:
         return None
     modifier = rng.choice(fits)
@@ -66,7 +82,9 @@ def draw_modifier(rng: Random, family: Family, have: tuple[str, ...], strategy: 
     return modifier, values, fill(rng.choice(modifier.wordings), values)
 
 
-def draw_instruction(rng: Random, held_out: bool, family: Family | None = None, n_modifiers: int | None = None) -> Instruction:
+def draw_instruction(
+    rng: Random, held_out: bool, family: Family | None = None, n_modifiers: int | None = None
+) -> Instruction:
     """A random instruction from the training side or the held-out side of the split."""
     family = family or rng.choice(FAMILIES)
     while True:
@@ -107,9 +125,21 @@ def read(messages: Messages) -> Instruction | None:
 
 
 OPENERS = ("Sure.", "Of course.", "Here you go.", "Good question.", "Let me see.", "Okay.", "Gladly.", "No problem.")
-CLOSERS = ("I hope this helps", "Let me know if you need more", "Ask me again at any time", "Have a nice day", "Is there anything else?")
-RAMBLES = ("There is a lot to say about this", "People talk about it every day", "Some say it and some do not",
-           "It is what it is", "As I said before, it is so", "This is only what I think")
+CLOSERS = (
+    "I hope this helps",
+    "Let me know if you need more",
+    "Ask me again at any time",
+    "Have a nice day",
+    "Is there anything else?",
+)
+RAMBLES = (
+    "There is a lot to say about this",
+    "People talk about it every day",
+    "Some say it and some do not",
+    "It is what it is",
+    "As I said before, it is so",
+    "This is only what I think",
+)
 FLAWS = ("wrong", "wrong", "wrong", "ignore", "ignore", "short", "off topic", "repeat", "ramble", "cut")
 
 
@@ -125,14 +155,18 @@ def draw_answer(rng: Random, asked: Instruction, flaw: str = "") -> str:
     rules = asked.rules
     if flaw == "ignore" and rules:
         ignored = rng.randrange(len(rules))
-        rules = rules[:ignored] + rules[ignored + 1:]
+        rules = rules[:ignored] + rules[ignored + 1 :]
     for modifier, values in rules:
         modifier.apply(rng, draft, values, asked.family, asked.values)
     spoil(rng, draft, flaw)
     text = draft.text()
     for modifier, values in rules:
         text = modifier.finish(values, text)
-    return text if flaw != "cut" else " ".join(text.split(" ")[: max(1, int(len(text.split(" ")) * rng.uniform(0.4, 0.8)))])
+    return (
+        text
+        if flaw != "cut"
+        else " ".join(text.split(" ")[: max(1, int(len(text.split(" ")) * rng.uniform(0.4, 0.8)))])
+    )
 
 
 def spoil(rng: Random, draft: Draft, flaw: str) -> None:

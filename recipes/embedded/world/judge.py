@@ -12,9 +12,26 @@ from world.modifiers import STRATEGIES, sentences
 from world.wording import words
 
 QUALITIES = (
-    "correctness", "completeness", "constraints", "depth", "verbosity", "concreteness", "reasoning", "relevance",
-    "rules-kept", "arithmetic", "no-repetition", "ending", "capital-letters", "known-words", "brevity", "friendliness",
-    "structure", "directness", "richness")
+    "correctness",
+    "completeness",
+    "constraints",
+    "depth",
+    "verbosity",
+    "concreteness",
+    "reasoning",
+    "relevance",
+    "rules-kept",
+    "arithmetic",
+    "no-repetition",
+    "ending",
+    "capital-letters",
+    "known-words",
+    "brevity",
+    "friendliness",
+    "structure",
+    "directness",
+    "richness",
+)
 OBJECTIVE_NAMES = tuple(f"world-{q}" for q in QUALITIES)
 VERBOSITY = QUALITIES.index("verbosity")
 
@@ -49,7 +66,7 @@ def without_rules(asked: Instruction, answer: str) -> str:
         for word in {w for v in values.values() for w in v.split() if len(w) > 2 and not w.isdigit()}:
             *_, last = [None, *re.finditer(rf"\b{word}\b", answer, re.I)]
             if last and word not in asked.core:
-                answer = answer[:last.start()] + answer[last.end():]
+                answer = answer[: last.start()] + answer[last.end() :]
     return answer
 
 
@@ -62,8 +79,8 @@ def repetition(answer: str) -> float:
     """Share of sentences that are said once; a phrase of four words said again counts like a sentence."""
     said = [s.strip().lower() for s in sentences(answer)]
     flat = words(answer)
-    grams = [tuple(flat[i:i + 4]) for i in range(len(flat) - 3)]
-    return min(len(set(said)) / max(1, len(said)), len(set(grams)) / max(1, len(grams)))
+    grams = [tuple(flat[i : i + 4]) for i in range(len(flat) - 3)]
+    return min(len(set(said)) / max(1, len(said)), len(set(grams)) / len(grams) if grams else 1.0)
 
 
 def judge_instruction(asked: Instruction, answer: str) -> Verdict:
@@ -75,23 +92,39 @@ def judge_instruction(asked: Instruction, answer: str) -> Verdict:
     wanted = {w for v in asked.values.values() for w in words(v)} - {"a", "an", "the"}
     starts = [s.lstrip("*0123456789. ")[:1] for s in sentences(answer)]
     lower = any(m.name == "small letters" for m, _ in asked.rules)
-    ending = float(answer[-1:] in ".!?" or "\n" in answer or any(m.name == "last words" for m, _ in asked.rules) and each[-1] > 0)
+    ending = float(
+        answer[-1:] in ".!?" or "\n" in answer or (any(m.name == "last words" for m, _ in asked.rules) and each[-1] > 0)
+    )
     once = repetition(answer)
-    focus = max(0.0, 1.0 - 0.3 * sum(r.lower() in answer.lower() for r in (*RAMBLES, "Well, let me think", "This is not so easy")))
+    focus = max(
+        0.0,
+        1.0 - 0.3 * sum(r.lower() in answer.lower() for r in (*RAMBLES, "Well, let me think", "This is not so easy")),
+    )
     qualities = {
-        "correctness": correct, "completeness": mean([float(correct >= 0.5), *(float(e >= 0.5) for e in each)]),
-        "constraints": rules["constraints"], "depth": rules["deepen"], "verbosity": min(1.0, len(said) / 60),
-        "concreteness": rules["concretize"], "reasoning": rules["reasoning"],
-        "relevance": len(wanted & set(said)) / max(1, len(wanted)), "rules-kept": mean(each),
-        "arithmetic": true_equations(answer), "no-repetition": once, "ending": ending if said else 0.0,
-        "capital-letters": 1.0 if lower else mean([float(not c.islower()) for c in starts]), "known-words": known,
-        "brevity": max(0.0, 1.0 - max(0, len(said) - 12) / 60), "friendliness": float(any(o in answer for o in (*OPENERS, *CLOSERS))),
-        "structure": float("\n" in answer), "directness": focus,
+        "correctness": correct,
+        "completeness": mean([float(correct >= 0.5), *(float(e >= 0.5) for e in each)]),
+        "constraints": rules["constraints"],
+        "depth": rules["deepen"],
+        "verbosity": min(1.0, len(said) / 60),
+        "concreteness": rules["concretize"],
+        "reasoning": rules["reasoning"],
+        "relevance": len(wanted & set(said)) / max(1, len(wanted)),
+        "rules-kept": mean(each),
+        "arithmetic": true_equations(answer),
+        "no-repetition": once,
+        "ending": ending if said else 0.0,
+        "capital-letters": 1.0 if lower else mean([float(not c.islower()) for c in starts]),
+        "known-words": known,
+        "brevity": max(0.0, 1.0 - max(0, len(said) - 12) / 60),
+        "friendliness": float(any(o in answer for o in (*OPENERS, *CLOSERS))),
+        "structure": float("\n" in answer),
+        "directness": focus,
         "richness": len(set(said)) / max(1, len(said)),
     }
     core = 0.65 * correct + 0.35 * mean(each) if each else correct
-    form = mean([once, ending, known, focus, focus, qualities["capital-letters"]])
-    quality = (0.85 * core + 0.15 * form) * (0.4 + 0.6 * min(once, known)) if said else 0.0
+    form = mean([once, ending, known, qualities["capital-letters"]])
+    spoiled = (0.4 + 0.6 * min(once, known)) * (0.7 + 0.3 * focus)
+    quality = (0.85 * core + 0.15 * form) * spoiled if said else 0.0
     return Verdict(asked.family.name, quality, tuple(qualities[q] for q in QUALITIES))
 
 

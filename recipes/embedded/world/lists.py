@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from random import Random
 
@@ -40,15 +41,28 @@ def _check_list(v: Values, answer: str) -> float:
 
 
 NAMING = Family(
-    "naming", ("List {n} {kind}.", "Name {n} {kind}.", "Give me {n} examples of {kind}.", "Please write down {n} {kind}.",
-               "Can you name {n} {kind}?", "I need a list of {n} {kind}.", "Tell me {n} {kind} that you know."),
-    _draw_list, _solve_list, _check_list, lambda v: [f"think of {v['kind']}", f"pick {v['n']} of them"],
-    lambda v: v["kind"], "list")
+    "naming",
+    (
+        "List {n} {kind}.",
+        "Name {n} {kind}.",
+        "Give me {n} examples of {kind}.",
+        "Please write down {n} {kind}.",
+        "Can you name {n} {kind}?",
+        "I need a list of {n} {kind}.",
+        "Tell me {n} {kind} that you know.",
+    ),
+    _draw_list,
+    _solve_list,
+    _check_list,
+    lambda v: [f"think of {v['kind']}", f"pick {v['n']} of them"],
+    lambda v: v["kind"],
+    "list",
+)
 
 
 def last_mentions(answer: str, items: list[str]) -> list[str]:
     """The last len(items) mentions of any of `items` in the answer: where the result stands when steps come first."""
-    return [w for w in words(answer) if w in items][-len(items):]
+    return [w for w in words(answer) if w in items][-len(items) :]
 
 
 def ordered_score(want: list[str], answer: str) -> float:
@@ -56,7 +70,7 @@ def ordered_score(want: list[str], answer: str) -> float:
     if got == want:
         return 1.0
     rank = {w: i for i, w in enumerate(want)}
-    pairs = sum(rank[a] < rank[b] for a, b in zip(got, got[1:], strict=False))
+    pairs = sum(rank[a] < rank[b] for a, b in itertools.pairwise(got))
     return 0.6 * pairs / max(1, len(want) - 1) * len(set(got)) / len(want)
 
 
@@ -79,12 +93,20 @@ def _solve_words(rng: Random, v: Values, flawed: bool) -> Draft:
 
 
 SORT_WORDS = Family(
-    "sort words", ("Sort these words in alphabetical order: {items}.", "Put the words in alphabetical order: {items}.",
-                   "Arrange from A to Z: {items}.", "Can you sort these words by the alphabet: {items}?"),
-    lambda r: _shuffled(r, sorted(KIND_OF), 3, 5), _solve_words,
+    "sort words",
+    (
+        "Sort these words in alphabetical order: {items}.",
+        "Put the words in alphabetical order: {items}.",
+        "Arrange from A to Z: {items}.",
+        "Can you sort these words by the alphabet: {items}?",
+    ),
+    lambda r: _shuffled(r, sorted(KIND_OF), 3, 5),
+    _solve_words,
     lambda v, a: ordered_score(sorted(v["items"].split(", ")), a),
     lambda v: ["look at the first letter of each word", f"put {min(v['items'].split(', '))} first"],
-    lambda v: "the alphabet", "list")
+    lambda v: "the alphabet",
+    "list",
+)
 
 
 def _by_value(v: Values) -> list[str]:
@@ -103,10 +125,20 @@ def _check_numbers(v: Values, answer: str) -> float:
 
 
 SORT_NUMBERS = Family(
-    "sort numbers", ("Sort these numbers from smallest to largest: {items}.", "Put in order, smallest first: {items}.",
-                     "Arrange the numbers {items} in rising order.", "Can you sort the numbers {items} for me?"),
-    lambda r: _shuffled(r, [str(i) for i in range(10, 100)], 3, 5), _solve_numbers, _check_numbers,
-    lambda v: [f"{_by_value(v)[0]} is the smallest", f"{_by_value(v)[-1]} is the largest"], lambda v: "numbers", "list")
+    "sort numbers",
+    (
+        "Sort these numbers from smallest to largest: {items}.",
+        "Put in order, smallest first: {items}.",
+        "Arrange the numbers {items} in rising order.",
+        "Can you sort the numbers {items} for me?",
+    ),
+    lambda r: _shuffled(r, [str(i) for i in range(10, 100)], 3, 5),
+    _solve_numbers,
+    _check_numbers,
+    lambda v: [f"{_by_value(v)[0]} is the smallest", f"{_by_value(v)[-1]} is the largest"],
+    lambda v: "numbers",
+    "list",
+)
 
 
 def _draw_count(rng: Random) -> Values:
@@ -126,9 +158,19 @@ def _solve_count(rng: Random, v: Values, flawed: bool) -> Draft:
     n = max(0, len(found) + (rng.choice((-1, 1, 2)) if flawed else 0))
     shown, said = ", ".join(found) or "none of them", number_text(rng, n)
     verb = "is" if n == 1 else "are"
-    return Draft(body=[rng.choice([
-        f"there {verb} {said} {v['kind']}: {shown}", f"I count {said} {v['kind']}: {shown}", f"the answer is {said}",
-        f"{said} of these {verb} {v['kind']}: {shown}", f"the {v['kind']} are {shown}. That makes {said}"])])
+    return Draft(
+        body=[
+            rng.choice(
+                [
+                    f"there {verb} {said} {v['kind']}: {shown}",
+                    f"I count {said} {v['kind']}: {shown}",
+                    f"the answer is {said}",
+                    f"{said} of these {verb} {v['kind']}: {shown}",
+                    f"the {v['kind']} are {shown}. That makes {said}",
+                ]
+            )
+        ]
+    )
 
 
 def _check_count(v: Values, answer: str) -> float:
@@ -140,10 +182,18 @@ def _check_count(v: Values, answer: str) -> float:
 
 
 COUNT = Family(
-    "counting", ("How many {kind} are in this list: {items}?", "Count the {kind} in this list: {items}.",
-                 "How many of these are {kind}: {items}?"),
-    _draw_count, _solve_count, _check_count,
-    lambda v: ["read the list", f"keep the {v['kind']}: {', '.join(_counted(v)) or 'none'}"], lambda v: v["kind"])
+    "counting",
+    (
+        "How many {kind} are in this list: {items}?",
+        "Count the {kind} in this list: {items}.",
+        "How many of these are {kind}: {items}?",
+    ),
+    _draw_count,
+    _solve_count,
+    _check_count,
+    lambda v: ["read the list", f"keep the {v['kind']}: {', '.join(_counted(v)) or 'none'}"],
+    lambda v: v["kind"],
+)
 
 
 def _draw_odd(rng: Random) -> Values:
@@ -165,21 +215,40 @@ def _solve_odd(rng: Random, v: Values, flawed: bool) -> Draft:
     if flawed:
         odd = rng.choice([i for i in v["items"].split(", ") if i != odd])
     why = pick(rng, f", because the others are {main}", f", since it is not one of the {main}", "")
-    return Draft(body=[pick(rng, f"{odd} does not belong{why}", f"the odd one out is {odd}{why}",
-                            f"{odd} is different{why}", f"it is {odd}{why}")])
+    return Draft(
+        body=[
+            pick(
+                rng,
+                f"{odd} does not belong{why}",
+                f"the odd one out is {odd}{why}",
+                f"{odd} is different{why}",
+                f"it is {odd}{why}",
+            )
+        ]
+    )
 
 
 def _check_odd(v: Values, answer: str) -> float:
     odd, main = _odd(v)
-    hit = re.search(rf"\b{odd}\b (does not belong|is different)|(out is|it is) {odd}\b", answer.lower()) if odd else None
+    hit = (
+        re.search(rf"\b{odd}\b (does not belong|is different)|(out is|it is) {odd}\b", answer.lower()) if odd else None
+    )
     return (1.0 if mentions(answer, main) else 0.85) if hit else 0.0
 
 
 ODD_ONE = Family(
-    "odd one out", ("Which word does not belong: {items}?", "Find the odd one out: {items}.",
-                    "One of these words is different, which one: {items}?"),
-    _draw_odd, _solve_odd, _check_odd,
-    lambda v: [f"most of the words are {_odd(v)[1]}", f"{_odd(v)[0] or 'none'} is not"], lambda v: _odd(v)[1] or "words")
+    "odd one out",
+    (
+        "Which word does not belong: {items}?",
+        "Find the odd one out: {items}.",
+        "One of these words is different, which one: {items}?",
+    ),
+    _draw_odd,
+    _solve_odd,
+    _check_odd,
+    lambda v: [f"most of the words are {_odd(v)[1]}", f"{_odd(v)[0] or 'none'} is not"],
+    lambda v: _odd(v)[1] or "words",
+)
 
 
 def _solve_chore(rng: Random, v: Values, flawed: bool) -> Draft:
@@ -204,15 +273,30 @@ def _check_chore(v: Values, answer: str) -> float:
 
 
 CHORE = Family(
-    "how to", ("How do I {task}?", "Tell me how to {task}.", "What are the steps to {task}?", "Explain how to {task}.",
-               "I want to {task}. What should I do?"),
-    lambda r: {"task": r.choice(sorted(CHORES))}, _solve_chore, _check_chore,
-    lambda v: ["get ready what you need", "do it in the right order"], lambda v: f"how to {v['task']}", "list")
+    "how to",
+    (
+        "How do I {task}?",
+        "Tell me how to {task}.",
+        "What are the steps to {task}?",
+        "Explain how to {task}.",
+        "I want to {task}. What should I do?",
+    ),
+    lambda r: {"task": r.choice(sorted(CHORES))},
+    _solve_chore,
+    _check_chore,
+    lambda v: ["get ready what you need", "do it in the right order"],
+    lambda v: f"how to {v['task']}",
+    "list",
+)
 
 
 def _draw_format(rng: Random) -> Values:
-    return {"format": pick(rng, "a JSON object", "lines with colons", "one full sentence"), "name": rng.choice(NAMES),
-            "n": str(rng.randint(6, 90)), "city": rng.choice(CITIES)}
+    return {
+        "format": pick(rng, "a JSON object", "lines with colons", "one full sentence"),
+        "name": rng.choice(NAMES),
+        "n": str(rng.randint(6, 90)),
+        "city": rng.choice(CITIES),
+    }
 
 
 def _facts(v: Values) -> dict[str, str]:
@@ -237,10 +321,17 @@ def _check_format(v: Values, answer: str) -> float:
 
 
 FORMAT = Family(
-    "format", ("Write these facts as {format}: name {name}, age {n}, city {city}.",
-               "Turn this into {format}: name {name}, age {n}, city {city}.",
-               "I need these facts as {format}: name {name}, age {n}, city {city}."),
-    _draw_format, _solve_format, _check_format, lambda v: ["read the three facts", f"write {v['format']}"],
-    lambda v: "clear facts")
+    "format",
+    (
+        "Write these facts as {format}: name {name}, age {n}, city {city}.",
+        "Turn this into {format}: name {name}, age {n}, city {city}.",
+        "I need these facts as {format}: name {name}, age {n}, city {city}.",
+    ),
+    _draw_format,
+    _solve_format,
+    _check_format,
+    lambda v: ["read the three facts", f"write {v['format']}"],
+    lambda v: "clear facts",
+)
 
 FAMILIES = (NAMING, SORT_WORDS, SORT_NUMBERS, COUNT, ODD_ONE, CHORE, FORMAT)

@@ -51,6 +51,7 @@ def _style(name: str) -> Apply:
         draft.style = name
         if not draft.items:
             draft.items, draft.body = [re.sub(r"^(first|then|after that|finally), ", "", s) for s in draft.body], []
+
     return apply
 
 
@@ -65,8 +66,10 @@ def _open(rng: Random, draft: Draft, m: Values, family: Family, v: Values) -> No
 
 def _put(field: str, *choices: str) -> Apply:
     """Append one of `choices` (slots: the modifier's values and `topic`) to the list `field` of the draft."""
+
     def apply(rng: Random, draft: Draft, m: Values, family: Family, v: Values) -> None:
         getattr(draft, field).append(fill(rng.choice(choices), {**m, "topic": family.topic(v)}))
+
     return apply
 
 
@@ -76,8 +79,12 @@ def _end(rng: Random, draft: Draft, m: Values, family: Family, v: Values) -> Non
 
 def _has(*patterns: str) -> Callable[[Values, str], float]:
     """Share of `patterns` (regular expressions, slots filled from the modifier) that the answer contains."""
+
     def check(m: Values, answer: str) -> float:
-        return sum(bool(re.search(re.sub(r"\{(\w+)\}", lambda s: m[s.group(1)], p), answer, re.I)) for p in patterns) / len(patterns)
+        return sum(
+            bool(re.search(re.sub(r"\{(\w+)\}", lambda s: m[s.group(1)], p), answer, re.I)) for p in patterns
+        ) / len(patterns)
+
     return check
 
 
@@ -114,86 +121,249 @@ def _without(m: Values, text: str) -> str:
 
 
 CONSTRAINTS = (
-    Modifier("short", "constraints", (
-        "Keep the whole answer under {n} words in total.", "Do not use more than {n} words in your answer.",
-        "The answer must fit into at most {n} words."), _within,
-        lambda r: {"n": str(r.choice((20, 25, 30, 40, 50)))}, _bare, _shorten),
-    Modifier("include", "constraints", (
-        "Make sure that the answer contains the word {word} at least once.",
-        "The answer must also include the word {word} somewhere in it."), _has(r"\b{word}\b"),
+    Modifier(
+        "short",
+        "constraints",
+        (
+            "Keep the whole answer under {n} words in total.",
+            "Do not use more than {n} words in your answer.",
+            "The answer must fit into at most {n} words.",
+        ),
+        _within,
+        lambda r: {"n": str(r.choice((20, 25, 30, 40, 50)))},
+        _bare,
+        _shorten,
+    ),
+    Modifier(
+        "include",
+        "constraints",
+        (
+            "Make sure that the answer contains the word {word} at least once.",
+            "The answer must also include the word {word} somewhere in it.",
+        ),
+        _has(r"\b{word}\b"),
         lambda r: {"word": r.choice(ASK)},
-        _put("after", "it reminds me of the {word}", "I also think of the {word}", "even the {word} can help", "the {word} is my extra word")),
-    Modifier("avoid", "constraints", (
-        "Do not use the word {word} anywhere in your answer.", "Your answer must not contain the word {word} at all."),
-        lambda m, a: float(not mentions(a, m["word"])), lambda r: {"word": r.choice(AVOID)}, finish=_without),
-    Modifier("last words", "constraints", (
-        "Finish your answer with the exact words {phrase}.", "The last words of the answer must be {phrase}."), _ends,
-        lambda r: {"phrase": r.choice(PHRASES)}, _end, lambda m, t: f"{t}{chr(10) if chr(10) in t else ' '}{sentence(m['phrase'])}"),
-    Modifier("first words", "constraints", (
-        "Begin your answer with the exact words {phrase}.", "The first words of the answer must be {phrase}."), _starts,
-        lambda r: {"phrase": r.choice(OPENINGS)}, _open),
-    Modifier("small letters", "constraints", (
-        "Write every word of your answer in small letters only.", "Use small letters only and no capital letters at all."),
-        lambda m, a: float(a == a.lower()), finish=lambda m, t: t.lower()),
-    Modifier("numbered lines", "constraints", (
-        "Put each item on its own line and number all the lines.", "Give the answer as a numbered list with one item per line."),
-        lambda m, a: _lines(a, r"\d+\. "), apply=_style("numbered"), shapes=frozenset({"list"})),
-    Modifier("stars", "constraints", (
-        "Put each item on its own line with a star in front of it.", "Use a new line and a star for every item of the answer."),
-        lambda m, a: _lines(a, r"\* "), apply=_style("star"), shapes=frozenset({"list"})),
-    Modifier("no commas", "constraints", (
-        "Do not use any commas in your answer.", "Write the answer without a single comma."),
-        lambda m, a: float("," not in a), finish=lambda m, t: t.replace(",", "")),
+        _put(
+            "after",
+            "it reminds me of the {word}",
+            "I also think of the {word}",
+            "even the {word} can help",
+            "the {word} is my extra word",
+        ),
+    ),
+    Modifier(
+        "avoid",
+        "constraints",
+        ("Do not use the word {word} anywhere in your answer.", "Your answer must not contain the word {word} at all."),
+        lambda m, a: float(not mentions(a, m["word"])),
+        lambda r: {"word": r.choice(AVOID)},
+        finish=_without,
+    ),
+    Modifier(
+        "last words",
+        "constraints",
+        ("Finish your answer with the exact words {phrase}.", "The last words of the answer must be {phrase}."),
+        _ends,
+        lambda r: {"phrase": r.choice(PHRASES)},
+        _end,
+        lambda m, t: f"{t}{chr(10) if chr(10) in t else ' '}{sentence(m['phrase'])}",
+    ),
+    Modifier(
+        "first words",
+        "constraints",
+        ("Begin your answer with the exact words {phrase}.", "The first words of the answer must be {phrase}."),
+        _starts,
+        lambda r: {"phrase": r.choice(OPENINGS)},
+        _open,
+    ),
+    Modifier(
+        "small letters",
+        "constraints",
+        (
+            "Write every word of your answer in small letters only.",
+            "Use small letters only and no capital letters at all.",
+        ),
+        lambda m, a: float(a == a.lower()),
+        finish=lambda m, t: t.lower(),
+    ),
+    Modifier(
+        "numbered lines",
+        "constraints",
+        (
+            "Put each item on its own line and number all the lines.",
+            "Give the answer as a numbered list with one item per line.",
+        ),
+        lambda m, a: _lines(a, r"\d+\. "),
+        apply=_style("numbered"),
+        shapes=frozenset({"list"}),
+    ),
+    Modifier(
+        "stars",
+        "constraints",
+        (
+            "Put each item on its own line with a star in front of it.",
+            "Use a new line and a star for every item of the answer.",
+        ),
+        lambda m, a: _lines(a, r"\* "),
+        apply=_style("star"),
+        shapes=frozenset({"list"}),
+    ),
+    Modifier(
+        "no commas",
+        "constraints",
+        ("Do not use any commas in your answer.", "Write the answer without a single comma."),
+        lambda m, a: float("," not in a),
+        finish=lambda m, t: t.replace(",", ""),
+    ),
 )
 
 DEEPEN = (
-    Modifier("why it matters", "deepen", (
-        "Also explain in one sentence why this matters in daily life.", "Then add one reason why it is important to know this."),
-        _has(r"because|matters|important"), apply=_put(
-            "after", "it matters because {topic} can help us every day", "this is important because we often need it at home",
-            "it matters because {topic} can be part of any day", "this is important because it helps us to decide")),
-    Modifier("a mistake", "deepen", (
-        "Also mention one common mistake that people make with this.", "Then warn the reader about one typical mistake."),
-        _has(r"mistake"), apply=_put(
-            "after", "a common mistake is to be too fast", "a typical mistake is to forget about {topic}",
-            "many people make the mistake of guessing", "one mistake is to skip a part")),
-    Modifier("liked", "deepen", (
-        "Also say what people like about it and what they do not like.", "Then describe one thing to like and one thing to dislike here."),
-        _has(r"\blike", r"dislike|do not like|but"), apply=_put(
-            "after", "people like {topic}, but some do not like it", "some like that it is simple, but others dislike it",
-            "I like {topic}, but I dislike long lists")),
-    Modifier("a question", "deepen", (
-        "Also add one deeper question about it that the reader can think about.", "Then ask the reader one question that goes further."),
-        _has(r"\?"), apply=_put(
-            "after", "what else do you know about {topic}?", "can you find another answer?", "why do you think it is so?",
-            "how would you use {topic}?")),
-    Modifier("feelings", "deepen", (
-        "Also tell how it feels at the end of the story and why.", "Then explain what the reader can learn from the story."),
-        _has(r"feels|learn", r"because|that"), apply=_put(
-            "after", "at the end it feels proud because it was brave", "we learn that kind friends help",
-            "it feels happy because it is not alone", "we can learn that small steps count"), shapes=frozenset({"story"})),
+    Modifier(
+        "why it matters",
+        "deepen",
+        (
+            "Also explain in one sentence why this matters in daily life.",
+            "Then add one reason why it is important to know this.",
+        ),
+        _has(r"because|matters|important"),
+        apply=_put(
+            "after",
+            "it matters because {topic} can help us every day",
+            "this is important because we often need it at home",
+            "it matters because {topic} can be part of any day",
+            "this is important because it helps us to decide",
+        ),
+    ),
+    Modifier(
+        "a mistake",
+        "deepen",
+        (
+            "Also mention one common mistake that people make with this.",
+            "Then warn the reader about one typical mistake.",
+        ),
+        _has(r"mistake"),
+        apply=_put(
+            "after",
+            "a common mistake is to be too fast",
+            "a typical mistake is to forget about {topic}",
+            "many people make the mistake of guessing",
+            "one mistake is to skip a part",
+        ),
+    ),
+    Modifier(
+        "liked",
+        "deepen",
+        (
+            "Also say what people like about it and what they do not like.",
+            "Then describe one thing to like and one thing to dislike here.",
+        ),
+        _has(r"\blike", r"dislike|do not like|but"),
+        apply=_put(
+            "after",
+            "people like {topic}, but some do not like it",
+            "some like that it is simple, but others dislike it",
+            "I like {topic}, but I dislike long lists",
+        ),
+    ),
+    Modifier(
+        "a question",
+        "deepen",
+        (
+            "Also add one deeper question about it that the reader can think about.",
+            "Then ask the reader one question that goes further.",
+        ),
+        _has(r"\?"),
+        apply=_put(
+            "after",
+            "what else do you know about {topic}?",
+            "can you find another answer?",
+            "why do you think it is so?",
+            "how would you use {topic}?",
+        ),
+    ),
+    Modifier(
+        "feelings",
+        "deepen",
+        (
+            "Also tell how it feels at the end of the story and why.",
+            "Then explain what the reader can learn from the story.",
+        ),
+        _has(r"feels|learn", r"because|that"),
+        apply=_put(
+            "after",
+            "at the end it feels proud because it was brave",
+            "we learn that kind friends help",
+            "it feels happy because it is not alone",
+            "we can learn that small steps count",
+        ),
+        shapes=frozenset({"story"}),
+    ),
 )
 
 CONCRETIZE = (
-    Modifier("audience", "concretize", (
-        "Write the answer for {audience} who visits a {place}.", "The reader is {audience} who waits at a {place}."),
-        _has(r"{audience}", r"{place}"), _audience,
-        _put("after", "this is for {audience} at the {place}", "I wrote it for {audience} who is at the {place}",
-             "at the {place}, {audience} can use this")),
-    Modifier("setting", "concretize", (
-        "Imagine that you talk to {audience} at the {place}.", "Suppose that {audience} asks you this near the {place}."),
-        _has(r"{audience}", r"{place}"), _audience,
-        _put("before", "for {audience} at the {place}:", "I tell {audience} near the {place}:", "to {audience} at the {place}:"), prefix=True),
-    Modifier("person", "concretize", (
-        "Use the example of {name}, who works as a {job} in {city}.", "Apply it to the case of {name}, a {job} from {city}."),
-        _has(r"{name}", r"{job}", r"{city}"), _person,
-        _put("after", "for example, {name}, a {job} in {city}, would say the same", "take {name}: this {job} from {city} needs it",
-             "{name}, a {job} from {city}, can use it at work")),
-    Modifier("names", "concretize", (
-        "The hero is called {name} and comes from {city}.", "It takes place in {city} and the hero has the name {name}."),
-        _has(r"{name}", r"{city}"), lambda r: {"name": r.choice(NAMES), "city": r.choice(CITIES)},
-        _put("before", "this is the story of {name} from {city}", "in {city} everyone knew {name}", "the hero {name} lived in {city}"),
-        shapes=frozenset({"story"})),
+    Modifier(
+        "audience",
+        "concretize",
+        ("Write the answer for {audience} who visits a {place}.", "The reader is {audience} who waits at a {place}."),
+        _has(r"{audience}", r"{place}"),
+        _audience,
+        _put(
+            "after",
+            "this is for {audience} at the {place}",
+            "I wrote it for {audience} who is at the {place}",
+            "at the {place}, {audience} can use this",
+        ),
+    ),
+    Modifier(
+        "setting",
+        "concretize",
+        (
+            "Imagine that you talk to {audience} at the {place}.",
+            "Suppose that {audience} asks you this near the {place}.",
+        ),
+        _has(r"{audience}", r"{place}"),
+        _audience,
+        _put(
+            "before",
+            "for {audience} at the {place}:",
+            "I tell {audience} near the {place}:",
+            "to {audience} at the {place}:",
+        ),
+        prefix=True,
+    ),
+    Modifier(
+        "person",
+        "concretize",
+        (
+            "Use the example of {name}, who works as a {job} in {city}.",
+            "Apply it to the case of {name}, a {job} from {city}.",
+        ),
+        _has(r"{name}", r"{job}", r"{city}"),
+        _person,
+        _put(
+            "after",
+            "for example, {name}, a {job} in {city}, would say the same",
+            "take {name}: this {job} from {city} needs it",
+            "{name}, a {job} from {city}, can use it at work",
+        ),
+    ),
+    Modifier(
+        "names",
+        "concretize",
+        (
+            "The hero is called {name} and comes from {city}.",
+            "It takes place in {city} and the hero has the name {name}.",
+        ),
+        _has(r"{name}", r"{city}"),
+        lambda r: {"name": r.choice(NAMES), "city": r.choice(CITIES)},
+        _put(
+            "before",
+            "this is the story of {name} from {city}",
+            "in {city} everyone knew {name}",
+            "the hero {name} lived in {city}",
+        ),
+        shapes=frozenset({"story"}),
+    ),
 )
 
 
@@ -215,29 +385,66 @@ def _as_verb(step: str) -> str:
 
 
 VERBS_OF_PLANS = frozenset(
-    "think pick look put read keep get do say find change add decide compare choose give end greet write use".split())
+    "think pick look put read keep get do say find change add decide compare choose give end greet write use".split()
+)
 
 
 def _check_it(rng: Random, draft: Draft, m: Values, family: Family, v: Values) -> None:
-    draft.after.append(pick(rng, "I checked it again and it is right", f"check: I went over {family.topic(v)} again and it is right",
-                            "I checked every part and found no error", "check: it fits the question, so it is right"))
+    draft.after.append(
+        pick(
+            rng,
+            "I checked it again and it is right",
+            f"check: I went over {family.topic(v)} again and it is right",
+            "I checked every part and found no error",
+            "check: it fits the question, so it is right",
+        )
+    )
 
 
 REASONING = (
-    Modifier("steps", "reasoning", (
-        "Show your work in numbered steps before you give the final answer.", "Write down each step of your thinking, then answer."),
-        _has(r"Step 1", r"Step 2"), apply=_steps),
-    Modifier("first then", "reasoning", (
-        "First explain what you will do, then do it.", "Explain first how you get there and only then give the result."),
-        _has(r"\bfirst\b", r"\bthen\b"), apply=_first_then),
-    Modifier("check", "reasoning", (
-        "At the end check your answer and say if it is right.", "Go over the answer once more and tell me that you checked it."),
-        _has(r"\bcheck"), apply=_check_it),
-    Modifier("confidence", "reasoning", (
-        "Also say how sure you are and give one reason for that.", "Add how certain you are about it and why."),
-        _has(r"\bsure\b|certain", r"because|since"), apply=_put(
-            "after", "I am quite sure because I know {topic} well", "I am certain because there is no other answer",
-            "I am fairly sure, since it follows from the question", "I am not fully sure because {topic} can be hard")),
+    Modifier(
+        "steps",
+        "reasoning",
+        (
+            "Show your work in numbered steps before you give the final answer.",
+            "Write down each step of your thinking, then answer.",
+        ),
+        _has(r"Step 1", r"Step 2"),
+        apply=_steps,
+    ),
+    Modifier(
+        "first then",
+        "reasoning",
+        (
+            "First explain what you will do, then do it.",
+            "Explain first how you get there and only then give the result.",
+        ),
+        _has(r"\bfirst\b", r"\bthen\b"),
+        apply=_first_then,
+    ),
+    Modifier(
+        "check",
+        "reasoning",
+        (
+            "At the end check your answer and say if it is right.",
+            "Go over the answer once more and tell me that you checked it.",
+        ),
+        _has(r"\bcheck"),
+        apply=_check_it,
+    ),
+    Modifier(
+        "confidence",
+        "reasoning",
+        ("Also say how sure you are and give one reason for that.", "Add how certain you are about it and why."),
+        _has(r"\bsure\b|certain", r"because|since"),
+        apply=_put(
+            "after",
+            "I am quite sure because I know {topic} well",
+            "I am certain because there is no other answer",
+            "I am fairly sure, since it follows from the question",
+            "I am not fully sure because {topic} can be hard",
+        ),
+    ),
 )
 
 MODIFIERS = (*CONSTRAINTS, *DEEPEN, *CONCRETIZE, *REASONING)
@@ -252,5 +459,5 @@ def read_modifiers(text: str) -> tuple[list[tuple[Modifier, Values]], str]:
             hit = find(wording, text)
             if hit:
                 found.append((modifier, hit.groupdict()))
-                text = (text[:hit.start()] + text[hit.end():]).replace("  ", " ").strip()
+                text = (text[: hit.start()] + text[hit.end() :]).replace("  ", " ").strip()
     return found, text

@@ -9,7 +9,9 @@ from random import Random
 from world.instruction import Instruction, Messages, add, draw_instruction, draw_modifier
 from world.modifiers import STRATEGIES
 
-TEMPLATES = {p.stem: p.read_text().rstrip("\n") for p in sorted((Path(__file__).parents[1] / "templates").glob("*.txt"))}
+TEMPLATES = {
+    p.stem: p.read_text().rstrip("\n") for p in sorted((Path(__file__).parents[1] / "templates").glob("*.txt"))
+}
 ALL_STRATEGIES = (*STRATEGIES, "breadth")
 
 

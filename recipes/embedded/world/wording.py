@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import cache
 from random import Random
 
 SLOT = re.compile(r"\{(\w+)\}")
 # A slot matches by its name; any other slot is one word.
 PATTERNS = {
-    "n": r"\d+|one|two|three|four|five|six|seven|eight|nine|ten", "x": r"\d+", "y": r"\d+", "items": r"[\w ,]+",
-    "text": r"[\w ,']+", "a": r"an? \w+", "b": r"an? \w+", "noun": r"an? \w+", "phrase": r"[\w ]+", "task": r"[\w ]+",
-    "topic": r"[\w ]+", "audience": r"[\w ]+?", "request": r"[\w ]+", "country": r"\w+", "format": r"[\w ]+?",
+    "n": r"\d+|one|two|three|four|five|six|seven|eight|nine|ten",
+    "x": r"\d+",
+    "y": r"\d+",
+    "items": r"[\w ,]+",
+    "text": r"[\w ,']+",
+    "a": r"an? \w+",
+    "b": r"an? \w+",
+    "noun": r"an? \w+",
+    "phrase": r"[\w ]+",
+    "task": r"[\w ]+",
+    "topic": r"[\w ]+",
+    "audience": r"[\w ]+?",
+    "request": r"[\w ]+",
+    "country": r"\w+",
+    "format": r"[\w ]+?",
 }
 
 
-@lru_cache(maxsize=None)
+@cache
 def _regex(template: str) -> re.Pattern[str]:
     seen: set[str] = set()
     out = []
