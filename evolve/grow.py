@@ -70,15 +70,15 @@ class Grower:
         self.chat: Chat
 
     def add_initial(self, prompts: Iterator[Prompt]) -> list[str]:
-        """Put X into the pool where it is not there yet; returns its ids in order."""
-        ids = []
+        """Put X into the pool where it is not there yet; returns its ids in order, each once."""
+        ids: dict[str, None] = {}
         for prompt in prompts:
-            ids.append(prompt.id)
+            ids[prompt.id] = None
             key = initial_key(prompt.id)
             if self.index.claim(key):
                 self.pool.prompts.append([_prompt_row(key, prompt, filters.KEPT)])
         self.pool.prompts.flush()
-        return ids
+        return list(ids)
 
     def jobs(self, sample: Collection[str], evolve: Collection[str]) -> Iterator[Job]:
         """What is missing until the prompts `sample` have responses and the prompts `evolve` have rewrites, sampled.

@@ -19,6 +19,7 @@ from evolve import algorithms, identity, policy
 from evolve.annotate import RewardWorker
 from evolve.evolved import Evolved, evolved_prompts
 from evolve.files import write_file
+from evolve.filters import DUPLICATE
 from evolve.grow import Grower, Job, RewardContext, Tally
 from evolve.index import initial_key
 from evolve.lookup import Lookup
@@ -108,7 +109,10 @@ class Run:
             for told in drawn.bad_rows:
                 log.warning("dropped from %s: %s", config.source, told)
             ids = self.grower.add_initial(self._with_system_prompt(prompt) for prompt in drawn.prompts)
-        stored = {"source": config.model_dump(), "n_in": drawn.n_in, "dropped": dict(drawn.dropped), "ids": ids}
+        dropped = Counter(drawn.dropped)
+        if same := len(drawn) - len(ids):  # one had the system prompt that the other was given
+            dropped[DUPLICATE] += same
+        stored = {"source": config.model_dump(), "n_in": drawn.n_in, "dropped": dict(dropped), "ids": ids}
         self.pool.describe("x", x_id, stored)
         return stored
 

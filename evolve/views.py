@@ -129,7 +129,7 @@ def load_responses(
     prompt_ids = np.array(rows["prompt_id"].to_pylist(), "S24")
     scores, disagreement, reward_errors = _rewards_of(pool, rewards, ids, prompt_ids, reference)
     unique, starts = np.unique(prompt_ids, return_index=True)
-    ends = np.append(starts[1:], len(prompt_ids))
+    ends = np.append(starts, len(prompt_ids))[1:]  # none of none
     return Responses(
         ids=ids,
         scores=scores,
