@@ -10,12 +10,19 @@ from generation.engine import Completion, EngineDied, FinishReason, Request, Req
 from prompts.errors import UserError
 
 # What vLLM reads at import. Each is a default: what the user has set stays.
-ENVIRONMENT = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "VLLM_LOGGING_LEVEL": "ERROR"}
+ENVIRONMENT = {
+    "VLLM_NO_USAGE_STATS": "1",
+    "DO_NOT_TRACK": "1",
+    "VLLM_LOGGING_LEVEL": "ERROR",
+    "TORCH_CPP_LOG_LEVEL": "ERROR",
+    "PYTHONWARNINGS": "ignore::FutureWarning,ignore:resource_tracker:UserWarning",
+}
 CPU_ENVIRONMENT = {
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # one child process instead of two, half the start time
     "TORCH_COMPILE_DISABLE": "1",  # else log-probabilities compile a C++ kernel on the first call
     "OMP_WAIT_POLICY": "passive",  # spinning threads starve a machine that does anything else
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+    "TORCH_LOGS": "-torch._library",  # else it says at every start that there is no Triton on a CPU
 }
 CPU_KV_TOKENS = 32_768  # tokens of KV cache on a CPU; more is preempted and computed again, which is slow but right
 
@@ -77,11 +84,13 @@ class VllmEngine:
             "max_model_len": self._max_model_len,
             "logprobs_mode": "raw_logprobs",
             "max_logprobs": 1,
+            "use_tqdm_on_load": False,
         }
         if cpu:
             length = self._max_model_len or _context_of(self._model)
             arguments |= {
                 "enforce_eager": True,
+                "use_tqdm_on_load": False,  # its lock would outlive the engine's process, and be complained of
                 "enable_chunked_prefill": False,
                 "max_num_batched_tokens": max(4096, length),
                 "kv_cache_memory_bytes": _kv_bytes(self._model, max(CPU_KV_TOKENS, length)),
