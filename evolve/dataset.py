@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from evolve.algorithms import Ranking
+from evolve.evolved import Evolved
 from evolve.files import write_parquet
 from evolve.lookup import Lookup
 from evolve.pool import MESSAGES
@@ -59,38 +60,53 @@ class Standing:
         return {"metric_score": score, "rank": rank, "selected": rank is not None and rank < self._k}
 
 
+class Origins:
+    """Parent and strategy of the prompts of X'. Not the pool's to say: there a prompt may be the rewrite of several."""
+
+    def __init__(self, evolved: Evolved) -> None:
+        self._evolved = evolved
+        self._at = {prompt_id: i for i, prompt_id in enumerate(evolved.ids)}
+
+    def of(self, prompt_id: str) -> dict[str, Any]:
+        i = self._at.get(prompt_id)
+        if i is None:
+            return {"parent_id": None, "strategy": None, "source": "initial"}
+        return {
+            "parent_id": self._evolved.parent_ids[i],
+            "strategy": self._evolved.strategies[i],
+            "source": "evolved",
+        }
+
+
 def write_pairs(
-    path: Path, pairs: Pairs, standing: Standing, iteration: int, prompts: Lookup, responses: Lookup, initial: set[str]
+    path: Path, pairs: Pairs, standing: Standing, origins: Origins, iteration: int, prompts: Lookup, responses: Lookup
 ) -> None:
     """Write `pairs` in their order. Texts are looked up chunk by chunk, so memory does not grow with the set."""
-    write_parquet(path, SCHEMA, _tables(pairs, standing, iteration, prompts, responses, initial))
+    write_parquet(path, SCHEMA, _tables(pairs, standing, origins, iteration, prompts, responses))
 
 
 def _tables(
-    pairs: Pairs, standing: Standing, iteration: int, prompts: Lookup, responses: Lookup, initial: set[str]
+    pairs: Pairs, standing: Standing, origins: Origins, iteration: int, prompts: Lookup, responses: Lookup
 ) -> Iterator[pa.Table]:
     ids = pairs.ids
     for start in range(0, len(pairs), CHUNK):
         part = pairs.take(range(start, min(start + CHUNK, len(pairs))))
         prompt_ids = part.column("prompt_id")
-        asked = prompts.fetch(prompt_ids, ["messages", "parent_id", "strategy"]).to_pylist()
+        asked = prompts.fetch(prompt_ids, ["messages"])["messages"].to_pylist()
         chosen = responses.fetch(part.column("chosen_id"), ["text"])["text"].to_pylist()
         rejected = responses.fetch(part.column("rejected_id"), ["text"])["text"].to_pylist()
         rows = []
         for i, (prompt, good, bad) in enumerate(zip(asked, chosen, rejected, strict=True)):
-            own = prompt_ids[i] in initial
             rows.append(
                 {
-                    "prompt": prompt["messages"],
+                    "prompt": prompt,
                     "chosen": [{"role": "assistant", "content": good}],
                     "rejected": [{"role": "assistant", "content": bad}],
                     "prompt_id": prompt_ids[i],
-                    "parent_id": None if own else prompt["parent_id"],
-                    "strategy": None if own else prompt["strategy"],
-                    "source": "initial" if own else "evolved",
                     "iteration": iteration,
                     "pair_id": ids[start + i],
                 }
+                | origins.of(prompt_ids[i])
                 | standing.of(ids[start + i])
             )
         yield _with_numbers(rows, part)

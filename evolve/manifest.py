@@ -30,9 +30,13 @@ def manifest(run: Run, outcome: Outcome) -> dict[str, Any]:
         "recipe": run.recipe.model_dump(),
         "iteration": run.iteration,
         "versions": versions(),
-        "sampler": {"id": run.sampler.id} | run.pool.description("sampler", run.sampler.id),
+        "sampler": {"id": run.sampler.id, "policy": run.sampler.model}
+        | run.sampler.settings
+        | run.pool.description("sampler", run.sampler.id),
         "rewards": [
-            {"id": reward.id, "weight": reward.weight} | run.pool.description("reward", reward.id)
+            {"id": reward.id, "weight": reward.weight, "reward": reward.model}
+            | reward.settings
+            | run.pool.description("reward", reward.id)
             for reward in run.rewards
         ],
         "templates": {name: template.id for name, template in run.templates.items()},

@@ -8,7 +8,7 @@ from typing import Any
 
 from evolve.algorithms import Outcome
 from evolve.card import card
-from evolve.dataset import Standing, write_pairs
+from evolve.dataset import Origins, Standing, write_pairs
 from evolve.files import write_file
 from evolve.lookup import Lookup
 from evolve.manifest import manifest
@@ -28,7 +28,7 @@ def metric_folder(selection: Selection) -> str:
         words.append(f"guard_{selection.guard}")
     if selection.pair_rule != "max_min":
         words.append(selection.pair_rule)
-    if selection.pair_rule == "at_least_margin":
+    if selection.margin:  # every rule obeys it
         words.append(f"margin{selection.margin:g}")
     if selection.allow_cut_off:
         words.append("allow_cut_off")
@@ -44,11 +44,10 @@ def write_outcome(run: Run, outcome: Outcome) -> tuple[Path, dict[str, Any]]:
     """Write the dataset of an iteration; the manifest last, so a folder with a manifest is whole."""
     folder = dataset_folder(run.folder, run.iteration, run.recipe)
     (folder / "manifest.json").unlink(missing_ok=True)
-    prompts, initial = Lookup(run.pool.prompts, "id"), set(run.prompts)
-    standing = Standing(outcome.ranking)
+    prompts, standing, origins = Lookup(run.pool.prompts, "id"), Standing(outcome.ranking), Origins(outcome.evolved)
     with run.timed("write"):
         for name, pairs in (("train", outcome.train), ("selected", outcome.selected)):
-            write_pairs(folder / f"{name}.parquet", pairs, standing, run.iteration, prompts, run.texts, initial)
+            write_pairs(folder / f"{name}.parquet", pairs, standing, origins, run.iteration, prompts, run.texts)
     content = manifest(run, outcome)
     write_file(folder / "README.md", card(content).encode())
     write_file(folder / "manifest.json", (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())

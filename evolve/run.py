@@ -192,9 +192,9 @@ class Run:
         if not len(pairs):
             why = dict(pairs.dropped) if pairs.n_in else "no rewrite passed the filters"
             raise UserError(
-                f"No pair is left to rank ({why}). All rows are kept: `evolve status {self.folder}` counts the verdicts. "
-                "Add prompts, raise sampling.max_tokens if responses are cut off, or rank ties and cut-off responses as "
-                "the paper does with selection.guard = 'paper'."
+                f"No pair is left to rank ({why}). All rows are kept: `evolve status {self.folder}` counts them. Add "
+                "prompts, raise sampling.max_tokens if responses are cut off, or rank ties and cut-off responses as the "
+                "paper does with selection.guard = 'paper'."
             )
         scale, ids = scale_of(pairs.explicit, pairs.implicit), pairs.ids
         scores = score_pairs(
