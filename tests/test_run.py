@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections import Counter
 from pathlib import Path
@@ -13,6 +14,9 @@ import pytest
 from fake_runs import NO_CALLS, Made, fake_recipe, make, pool_rows, prompt, write_source
 
 from evolve.dataset import SCHEMA
+from evolve.run import Run
+from generation import Completion, Request
+from generation.fake import FakeChat, FakeEngine
 from prompts.errors import UserError
 
 N_PROMPTS = 24
@@ -402,3 +406,68 @@ def test_a_later_iteration_lies_beside_the_first(made: Made, source: Path) -> No
     assert second.calls["rewrite"] == made.calls["rewrite"]
     of_x = [[row["prompt_id"] for row in one.train.to_pylist() if row["source"] == "initial"] for one in (made, second)]
     assert of_x[0] == of_x[1]  # X is the same (Section 4.4): only the policy moves
+
+
+class _SameRewrites(FakeEngine):
+    """Rewrites all prompts to one text, every other time in capitals."""
+
+    def _sample(self, request: Request, i: int) -> Completion:
+        drawn = super()._sample(request, i)
+        if request.n > 1:
+            return drawn
+        text = "Describe the glacier behind the old library in winter."
+        return Completion(text.upper() if self.requests % 2 else text, drawn.token_ids, drawn.logp, "stop")
+
+
+def _grow_backwards(recipe: Any, folder: Path) -> None:
+    """Fill the pool with the rows that a run wants, the last of them first."""
+    run = Run(recipe, folder)
+
+    async def grow() -> None:
+        engine = _SameRewrites()
+        await engine.start()
+        jobs = list(run.grower.jobs(set(run.prompts), set(run.prompts)))
+        await run.grower.run(engine, FakeChat(), iter(jobs[::-1]))
+
+    with run.pool.growing():
+        asyncio.run(grow())
+    run.pool.close()
+
+
+def test_of_equal_rewrites_the_first_in_order_stays_whoever_was_done_first(tmp_path: Path) -> None:
+    path = write_source(tmp_path / "prompts.jsonl", [*map(prompt, range(6)), "Describe the glacier in winter."])
+    recipe = fake_recipe(path, evolve__strategies=["deepen", "breadth"], policy__in_flight=1, selection__metric="eva")
+    _grow_backwards(recipe, tmp_path / "run")
+    made = make(recipe, tmp_path / "run")
+    assert made.calls == NO_CALLS | {"reward": made.calls["reward"]}
+    assert _balanced(made.manifest)["evol_instruct"] == {"in": 14, "kept": 1, "dropped": {"duplicate": 13}}
+    (row,) = made.selected.to_pylist()
+    first = made.train.to_pylist()[0]
+    assert (row["parent_id"], row["strategy"]) == (first["prompt_id"], "deepen")
+    stored = [one for one in map(json.loads, pool_rows(tmp_path / "run")["prompts"]) if one["id"] == row["prompt_id"]]
+    assert len(stored) > 1  # each of the equal rewrites is a row of the pool, asked for by another
+    other = make(
+        fake_recipe(
+            path,
+            evolve__strategies=["deepen", "breadth"],
+            algorithm="select-then-evolve",
+            selection__metric="eva",
+            selection__k=3,
+        ),
+        tmp_path / "run",
+    )
+    assert other.calls == NO_CALLS
+    (row,) = other.selected.to_pylist()
+    best = min((one for one in other.train.to_pylist() if one["selected"]), key=lambda one: one["rank"])
+    assert row["parent_id"] == best["prompt_id"]
+
+
+def test_a_rewrite_that_is_a_prompt_of_x_is_dropped(tmp_path: Path) -> None:
+    path = write_source(
+        tmp_path / "prompts.jsonl", [*map(prompt, range(3)), "Describe the glacier behind the old library in winter"]
+    )
+    recipe = fake_recipe(path, evolve__strategies=["deepen"], policy__in_flight=1, selection__pool="combined")
+    _grow_backwards(recipe, tmp_path / "run")
+    rows = _balanced(make(recipe, tmp_path / "run").manifest)
+    assert rows["evol_instruct"]["kept"] == 0
+    assert rows["evol_instruct"]["dropped"] == {"duplicate": 3, "unchanged": 1}
