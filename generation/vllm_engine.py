@@ -90,7 +90,6 @@ class VllmEngine:
             length = self._max_model_len or _context_of(self._model)
             arguments |= {
                 "enforce_eager": True,
-                "use_tqdm_on_load": False,  # its lock would outlive the engine's process, and be complained of
                 "enable_chunked_prefill": False,
                 "max_num_batched_tokens": max(4096, length),
                 "kv_cache_memory_bytes": _kv_bytes(self._model, max(CPU_KV_TOKENS, length)),
