@@ -1,4 +1,4 @@
-"""The world behind the embedded models: its grammar reads what it writes, its checkers judge worked cases as a person would."""
+"""The world behind the embedded models: it reads what it writes, and its checkers judge worked cases as people would."""
 
 from __future__ import annotations
 

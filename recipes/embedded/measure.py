@@ -68,7 +68,7 @@ def rewrite(sampler: Sampler, prompts: list[Messages]) -> tuple[list[Prompt], di
 
 
 def judged(prompts: list[Messages], samples: list[list[Sample]], scores: list[list[float]]) -> dict[str, Any]:
-    """Agreement of the reward with the checkers, over the pairs of responses to one prompt, and chosen against rejected."""
+    """Agreement of the reward with the checkers over pairs of responses to one prompt; chosen against rejected."""
     agree, clear, chosen, rejected, by_family = [], [], [], [], {}
     for messages, answers, score in zip(prompts, samples, scores, strict=True):
         verdicts = [judge(messages, a.text) for a in answers]

@@ -82,7 +82,7 @@ def train_policy(encoder: Encoder, work: Path, steps: int) -> tuple[LlamaForCaus
         if chunk % 5 == 4 or chunk == n_chunks - 1:
             save_checkpoint(work, model, opts, chunk + 1, seconds)
         print(
-            f"policy step {(chunk + 1) * CHUNK}/{steps} loss {sum(losses) / len(losses):.3f} right {sum(hits) / len(hits):.3f} "
+            f"policy step {(chunk + 1) * CHUNK}/{steps} loss {sum(losses) / CHUNK:.3f} right {sum(hits) / CHUNK:.3f} "
             f"{seconds:.0f} s, {tokens / (chunk + 1 - done) / (time.monotonic() - began):.0f} tokens/s",
             flush=True,
         )

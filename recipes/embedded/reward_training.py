@@ -71,7 +71,7 @@ class RewardModel(nn.Module):
         self.register_buffer("reward_transform_matrix", matrix)
 
     def forward(self, ids: Tensor, last: Tensor, gate: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """`last` and `gate` (B,) are the positions of a row's final token and of the <|eot_id|> that closes its prompt."""
+        """`last` and `gate` (B,): positions of a row's final token and of the <|eot_id|> that closes its prompt."""
         hidden = self.model(input_ids=ids, use_cache=False).last_hidden_state.float()
         rows = torch.arange(len(ids))
         with torch.autocast("cpu", enabled=False):
@@ -142,7 +142,7 @@ def train_reward(
     steps: int,
     report: Callable[[str], None] = print,
 ) -> tuple[RewardModel, float]:
-    """Start from the policy's backbone; half the groups are drawn from the world, half from `pool` (the policy's answers)."""
+    """Start from the policy's backbone; half the groups are drawn from the world, half from `pool`: the policy's."""
     model = RewardModel(encoder)
     model.model.load_state_dict(policy.model.state_dict())
     opts = optimizers(model, *RATES)
@@ -165,7 +165,8 @@ def train_reward(
         if chunk % 5 == 4 or chunk == steps // CHUNK - 1:
             save_checkpoint(work, model, opts, chunk + 1, seconds)
         report(
-            f"reward step {(chunk + 1) * CHUNK}/{steps} loss {sum(losses) / CHUNK:.4f} agree {sum(hits) / CHUNK:.3f} {seconds:.0f} s"
+            f"reward step {(chunk + 1) * CHUNK}/{steps} loss {sum(losses) / CHUNK:.4f} "
+            f"agree {sum(hits) / CHUNK:.3f} {seconds:.0f} s"
         )
     return model, seconds
 

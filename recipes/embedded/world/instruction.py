@@ -6,12 +6,49 @@ import hashlib
 from dataclasses import dataclass, replace
 from random import Random
 
-from world import closed, lists, prose
+from world.facts import CAPITAL, COMPARE, OPPOSITE, SYNONYM
 from world.family import Draft, Family, Values
-from world.modifiers import MODIFIERS, Modifier, read_modifiers
+from world.lists import NAMING, SORT_NUMBERS, SORT_WORDS
+from world.modifier import Modifier
+from world.modifiers import MODIFIERS, read_modifiers
+from world.numbers import PROBLEM, SEQUENCE, SUM
+from world.prose import DEFINE, NOTE, STORY
+from world.tasks import CHORE, COUNT, FORMAT, ODD_ONE
+from world.texts import READ_HOME, READ_THING, READ_WORK, RHYME, TOPIC
+from world.turns import MORE, RECALL, RESORT
+from world.wordcraft import POLITE, REVIEW, TENSE
 from world.wording import fill, match_whole, pick, sentence, slots
 
-FAMILIES: tuple[Family, ...] = (*lists.FAMILIES, *closed.FAMILIES, *prose.FAMILIES)
+FAMILIES: tuple[Family, ...] = (
+    NAMING,
+    SORT_WORDS,
+    SORT_NUMBERS,
+    COUNT,
+    ODD_ONE,
+    CHORE,
+    FORMAT,
+    SUM,
+    PROBLEM,
+    COMPARE,
+    OPPOSITE,
+    SYNONYM,
+    CAPITAL,
+    SEQUENCE,
+    TENSE,
+    POLITE,
+    REVIEW,
+    STORY,
+    DEFINE,
+    NOTE,
+    TOPIC,
+    RHYME,
+    READ_HOME,
+    READ_WORK,
+    READ_THING,
+    RECALL,
+    MORE,
+    RESORT,
+)
 HELD_OUT_SHARE = 16  # one core instruction in so many never enters training
 Messages = list[dict[str, str]]
 PERSONAS = (
@@ -24,7 +61,9 @@ PERSONAS = (
 
 @dataclass(frozen=True)
 class Instruction:
-    """`core` is the family's filled wording; `added` are (modifier, values, sentence); `system` may hold one of them."""
+    """`core` is the family's filled wording; `added` are (modifier, values, sentence), the first in the system message
+    if `system_rule`.
+    """
 
     family: Family
     values: Values
@@ -124,13 +163,19 @@ def read(messages: Messages) -> Instruction | None:
     return None
 
 
-OPENERS = ("Sure.", "Of course.", "Here you go.", "Good question.", "Let me see.", "Okay.", "Gladly.", "No problem.")
+OPENERS = (
+    *("Sure.", "Of course.", "Here you go.", "Good question.", "Let me see.", "Okay.", "Gladly.", "No problem."),
+    *("With pleasure.", "That is easy.", "I can help.", "Thank you for the question.", "Right.", "Hello.", "I see."),
+    *("Let me help.", "Happy to help.", "Let us look at it.", "Certainly.", "Here it is."),
+)
+LEAD_INS = (
+    *("in short,", "as far as I know,", "my answer:", "simply put,", "I would say:", "if I am right,", "to be exact,"),
+    *("without doubt,", "as I see it,", "in other words,", "in my view,", "I think:"),
+)
 CLOSERS = (
-    "I hope this helps",
-    "Let me know if you need more",
-    "Ask me again at any time",
-    "Have a nice day",
-    "Is there anything else?",
+    *("I hope this helps", "Let me know if you need more", "Ask me again at any time", "Have a nice day"),
+    *("Is there anything else?", "Do you need more?", "Is that clear?", "That is my answer", "I am glad to help"),
+    *("Tell me if it is not clear", "Is this what you want?", "You can ask for more", "Thank you for asking"),
 )
 RAMBLES = (
     "There is a lot to say about this",
@@ -148,10 +193,7 @@ def draw_answer(rng: Random, asked: Instruction, flaw: str = "") -> str:
     if flaw == "off topic":
         asked = replace(draw_instruction(rng, False, asked.family, 0), added=asked.added)
     draft = asked.family.solve(rng, asked.values, flaw == "wrong")
-    if not draft.opener and rng.random() < 0.3:
-        draft.opener = rng.choice(OPENERS)
-    if not draft.closer and rng.random() < 0.2:
-        draft.closer = rng.choice(CLOSERS)
+    decorate(rng, draft, asked.family)
     rules = asked.rules
     if flaw == "ignore" and rules:
         ignored = rng.randrange(len(rules))
@@ -167,6 +209,16 @@ def draw_answer(rng: Random, asked: Instruction, flaw: str = "") -> str:
         if flaw != "cut"
         else " ".join(text.split(" ")[: max(1, int(len(text.split(" ")) * rng.uniform(0.4, 0.8)))])
     )
+
+
+def decorate(rng: Random, draft: Draft, family: Family) -> None:
+    """What people say around an answer: it keeps the samples of one prompt apart, even where one word is right."""
+    if family.shape == "closed" and draft.body and family not in (POLITE, TENSE) and rng.random() < 0.55:
+        draft.body[0] = f"{rng.choice(LEAD_INS)} {draft.body[0]}"
+    if not draft.opener and rng.random() < 0.55:
+        draft.opener = rng.choice(OPENERS)
+    if not draft.closer and rng.random() < 0.45:
+        draft.closer = rng.choice(CLOSERS)
 
 
 def spoil(rng: Random, draft: Draft, flaw: str) -> None:

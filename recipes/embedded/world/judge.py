@@ -8,7 +8,8 @@ from functools import lru_cache
 from random import Random
 
 from world.instruction import CLOSERS, OPENERS, RAMBLES, Instruction, Messages, draw_answer, draw_instruction, read
-from world.modifiers import STRATEGIES, sentences
+from world.modifier import sentences
+from world.modifiers import STRATEGIES
 from world.wording import words
 
 QUALITIES = (
