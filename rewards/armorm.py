@@ -28,9 +28,11 @@ from torch import nn
 from prompts import Message, content_id
 from prompts.errors import UserError
 from rewards import objectives
+from rewards.attention import attend_packed
 from rewards.checkpoint import Tensors, check_layout, fingerprint, read_json
 from rewards.conversation import ChatTokenizer
-from rewards.passes import Layout, Reader, Row, attend_packed, score_rows
+from rewards.packing import Row
+from rewards.passes import Layout, Reader, score_rows
 from rewards.protocol import Group, Kind, Score
 
 HEADER = "<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n"

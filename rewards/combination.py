@@ -22,9 +22,9 @@ def combine(
     `scores` holds float (n,) for each model, NaN where a response has no score; such a response has none here either.
     Each model is standardized over the set (population standard deviation). A model named in `pairwise` ranks only
     the responses of one prompt, so it is standardized within each prompt; `prompts` (n,) then names each response's
-    prompt. `over` bool (n,) names the responses that mean and deviation are taken of (a reference set; all by default;
-    not for pairwise models). A constant model says nothing: its z-scores are 0. `weights` default to 1. The disagreement is the
-    population standard deviation of the models' z-scores of a response: 0 for one model.
+    prompt. `over` bool (n,) names the responses that mean and deviation are taken of (a reference set; all by
+    default; not for pairwise models). A constant model says nothing: its z-scores are 0. `weights` default to 1. The
+    disagreement is the population standard deviation of the models' z-scores of a response: 0 for one model.
     """
     if not scores:
         raise UserError("combine: no reward model's scores were given.")
@@ -54,7 +54,9 @@ def combine(
 def _standardized(
     values: np.ndarray, prompts: Sequence[object] | np.ndarray | None, over: np.ndarray | None = None
 ) -> np.ndarray:
-    """z-scores (n,) over all values (or those of `over`), or within each prompt; NaN stays NaN and counts for nothing."""
+    """z-scores (n,) over all values (or those of `over`), or within each prompt; NaN stays NaN and counts for
+    nothing.
+    """
     values = np.asarray(values, dtype=float)
     if prompts is None:
         group = np.zeros(len(values), dtype=int)

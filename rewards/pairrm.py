@@ -35,7 +35,8 @@ from prompts import Message, content_id
 from prompts.errors import UserError
 from rewards.checkpoint import Tensors, check_layout, fingerprint, read_json
 from rewards.conversation import ChatTokenizer, TemplateRefused
-from rewards.passes import Reader, Row
+from rewards.packing import Row
+from rewards.passes import Reader
 from rewards.protocol import Group, Kind, Score
 
 SOURCE_TOKENS, CANDIDATE_TOKENS = 1224, 412

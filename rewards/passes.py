@@ -15,76 +15,16 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
-import numpy as np
 import torch
-from torch.nn.functional import scaled_dot_product_attention as sdpa
 
 from generation.batches import token_budget_batches
+from rewards.attention import ATTENTION, Work
+from rewards.packing import Row, lay_out, packs
 from rewards.protocol import Score
 
 Layout = Literal["padded", "packed", "shared"]
-# Families whose attention is plain causal softmax attention, so that the packed layouts are exact.
-PACKABLE = frozenset({"llama", "mistral", "qwen2", "qwen3"})
-ATTENTION = "rewards_packed"
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One conversation's token ids, the positions in them to read, and the group that shares a prefix with it."""
-
-    ids: list[int]
-    reads: tuple[int, ...]
-    group: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """Queries [start, end) of the packed row see keys [trunk_start, trunk_end), then themselves causally."""
-
-    start: int
-    end: int
-    trunk_start: int = 0
-    trunk_end: int = 0
-
-
-def packed_attention(
-    module: torch.nn.Module,
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    attention_mask: torch.Tensor | None,
-    *,
-    scaling: float,
-    segments: Sequence[Segment],
-    masks: Sequence[torch.Tensor | None],
-    **_: object,
-) -> tuple[torch.Tensor, None]:
-    """Attention of a packed row, segment by segment: (1, heads, tokens, size) in, (1, tokens, heads, size) out."""
-    repeats = query.shape[1] // key.shape[1]
-    if repeats > 1:
-        key, value = key.repeat_interleave(repeats, 1), value.repeat_interleave(repeats, 1)
-    out = query.new_empty(1, query.shape[2], query.shape[1], query.shape[3])
-    for s, mask in zip(segments, masks, strict=True):
-        own = slice(s.start, s.end)
-        k, v = key[:, :, own], value[:, :, own]
-        if mask is not None:
-            trunk = slice(s.trunk_start, s.trunk_end)
-            k, v = torch.cat([key[:, :, trunk], k], 2), torch.cat([value[:, :, trunk], v], 2)
-        seen = sdpa(query[:, :, own], k, v, attn_mask=mask, scale=scaling, is_causal=mask is None)
-        out[:, own] = seen.transpose(1, 2)
-    return out, None
-
-
-def attend_packed(config: Any) -> str:
-    """Register the packed attention with transformers; the name to give as `attn_implementation`."""
-    from transformers import AttentionInterface
-
-    AttentionInterface.register(ATTENTION, packed_attention)
-    slides = getattr(config, "sliding_window", None) and getattr(config, "use_sliding_window", True)
-    return ATTENTION if config.model_type in PACKABLE and not slides else "sdpa"
 
 
 class Reader:
@@ -109,7 +49,7 @@ class Reader:
             batches = token_budget_batches([len(row.ids) for row in rows], self.batch_tokens)
             forward = self._padded
         else:
-            batches = self._packs(rows)
+            batches = packs(rows, self.batch_tokens, share=self.layout == "shared")
             forward = self._packed
         found: list[torch.Tensor | None] = [None] * len(rows)
 
@@ -120,21 +60,6 @@ class Reader:
 
         within_memory(batches, run)
         return found
-
-    def _packs(self, rows: Sequence[Row]) -> list[list[int]]:
-        """Indices of neighbouring rows, as many as the token budget takes; a prefix that is shared counts once."""
-        batches: list[list[int]] = []
-        used, previous = 0, -1
-        for i, row in enumerate(rows):
-            cost = len(row.ids)
-            if self.layout == "shared" and previous >= 0 and batches and rows[previous].group == row.group:
-                cost -= shared_length([rows[previous], row])
-            if not batches or used + cost > self.batch_tokens:
-                batches.append([])
-                used, cost = 0, len(row.ids)
-            batches[-1].append(i)
-            used, previous = used + cost, i
-        return batches
 
     def _padded(self, rows: list[Row]) -> list[torch.Tensor]:
         longest = max(len(row.ids) for row in rows)
@@ -149,76 +74,35 @@ class Reader:
 
     def _packed(self, rows: list[Row]) -> list[torch.Tensor]:
         pack = lay_out(rows, share=self.layout == "shared")
-        masks = [_trunk_mask(segment).to(self.device) if segment.trunk_end else None for segment in pack.segments]
-        out = self.backbone(
-            input_ids=torch.tensor([pack.ids], device=self.device),
-            position_ids=torch.tensor([pack.positions], device=self.device),
-            use_cache=False,
-            segments=pack.segments,
-            masks=masks,
-        )
-        return [out.last_hidden_state[0, places] for places in pack.reads]
+        places = sorted({place for reads in pack.reads for place in reads})
+        ids = torch.tensor([pack.ids], device=self.device)
+        positions = torch.tensor([pack.positions], device=self.device)
+        every = Work(pack.segments, self.device, self.backbone.dtype)
+        last = Work([pack.single(place) for place in places], self.device, self.backbone.dtype)
+        states = read_states(self.backbone, ids, positions, every, last, torch.tensor(places, device=self.device))
+        index = {place: i for i, place in enumerate(places)}
+        return [states[[index[place] for place in reads]] for reads in pack.reads]
 
 
-@dataclass(frozen=True, slots=True)
-class Pack:
-    """Rows laid end to end: ids and positions of every token, who sees whom, and where each row's reads now lie."""
+def read_states(
+    backbone: Any, ids: torch.Tensor, positions: torch.Tensor, every: Work, last: Work, places: torch.Tensor
+) -> torch.Tensor:
+    """Last hidden states (places, hidden) of one packed row, ids and positions (1, tokens).
 
-    ids: list[int]
-    positions: list[int]
-    segments: list[Segment]
-    reads: list[list[int]]
-
-
-def lay_out(rows: Sequence[Row], *, share: bool) -> Pack:
-    """Lay `rows` end to end; with `share`, neighbours of one group have their common prefix laid once, before them."""
-    pack = Pack([], [], [], [])
-    first = 0
-    while first < len(rows):
-        last = first + 1
-        while share and last < len(rows) and rows[last].group == rows[first].group:
-            last += 1
-        _lay_group(pack, rows[first:last])
-        first = last
-    return pack
-
-
-def _lay_group(pack: Pack, rows: Sequence[Row]) -> None:
-    trunk = shared_length(rows) if len(rows) > 1 else 0
-    trunk_start = len(pack.ids)
-    trunk_end = trunk_start + trunk
-    if trunk:
-        _lay_segment(pack, rows[0].ids[:trunk], 0, Segment(trunk_start, trunk_end))
-    for row in rows:
-        start = len(pack.ids)
-        if len(row.ids) > trunk:
-            segment = Segment(
-                start, start + len(row.ids) - trunk, trunk_start if trunk else 0, trunk_end if trunk else 0
-            )
-            _lay_segment(pack, row.ids[trunk:], trunk, segment)
-        pack.reads.append([trunk_start + at if at < trunk else start + at - trunk for at in row.reads])
-
-
-def _lay_segment(pack: Pack, ids: list[int], position: int, segment: Segment) -> None:
-    pack.ids.extend(ids)
-    pack.positions.extend(range(position, position + len(ids)))
-    pack.segments.append(segment)
-
-
-def shared_length(rows: Sequence[Row]) -> int:
-    """Number of leading tokens that all `rows` have in common."""
-    shared = min(len(row.ids) for row in rows)
-    head = np.asarray(rows[0].ids[:shared])
-    for row in rows[1:]:
-        differ = np.flatnonzero(head[:shared] != np.asarray(row.ids[:shared]))
-        shared = int(differ[0]) if differ.size else shared
-    return shared
-
-
-def _trunk_mask(segment: Segment) -> torch.Tensor:
-    """What a segment's tokens see of [trunk, own]: the whole trunk, themselves causally; bool (own, trunk + own)."""
-    own, trunk = segment.end - segment.start, segment.trunk_end - segment.trunk_start
-    return torch.ones(own, trunk + own, dtype=torch.bool).tril(trunk)
+    The model's own layers in turn; in the last one only the keys and values of all tokens are needed: attention, and
+    what follows it, runs at `places` alone.
+    """
+    states = backbone.embed_tokens(ids)
+    rotary = backbone.rotary_emb(states, position_ids=positions)
+    shared = {"attention_mask": None, "position_ids": positions, "position_embeddings": rotary}
+    for layer in backbone.layers[:-1]:
+        states = layer(states, **shared, work=every)
+    layer = backbone.layers[-1]
+    mixed, _ = layer.self_attn(hidden_states=layer.input_layernorm(states), **shared, work=last)
+    states = states[:, places] + mixed[:, places]
+    states = states + layer.mlp(layer.post_attention_layernorm(states))
+    normed: torch.Tensor = backbone.norm(states)[0]
+    return normed
 
 
 def within_memory(batches: Sequence[list[int]], forward: Callable[[list[int]], None]) -> list[int]:

@@ -18,9 +18,11 @@ import torch
 
 from prompts import Message, content_id
 from prompts.errors import UserError
+from rewards.attention import attend_packed
 from rewards.checkpoint import Tensors, fingerprint, read_json
 from rewards.conversation import ChatTokenizer
-from rewards.passes import Layout, Reader, Row, attend_packed, score_rows
+from rewards.packing import Row
+from rewards.passes import Layout, Reader, score_rows
 from rewards.protocol import Group, Kind, Score
 
 # Weights that a checkpoint may hold and a reward does not need.

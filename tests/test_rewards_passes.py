@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from tiny_models import armorm
@@ -13,7 +15,8 @@ from tiny_models import armorm
 import rewards
 from generation.batches import token_budget_batches
 from rewards.armorm import ArmoRM
-from rewards.passes import Row, Segment, lay_out, shared_length, within_memory
+from rewards.packing import Row, Segment, lay_out, packs, shared_length
+from rewards.passes import within_memory
 from rewards.protocol import Group
 
 
@@ -23,7 +26,14 @@ def test_a_shared_prefix_is_laid_once() -> None:
     pack = lay_out(rows, share=True)
     assert pack.ids == [1, 2, 3, 4, 5, 6, 1, 2]
     assert pack.positions == [0, 1, 2, 3, 4, 3, 0, 1]
-    assert pack.segments == [Segment(0, 3), Segment(3, 5, 0, 3), Segment(5, 6, 0, 3), Segment(6, 8)]
+    assert pack.segments == [
+        Segment(0, 3, 0, 0, 0),
+        Segment(3, 5, 0, 3, 3),
+        Segment(5, 6, 0, 3, 5),
+        Segment(6, 8, 6, 6, 6),
+    ]
+    assert pack.single(4) == Segment(4, 5, 0, 3, 3)
+    assert list(Segment(5, 9, 0, 3, 5).blocks(3)) == [Segment(5, 8, 0, 3, 5), Segment(8, 9, 0, 3, 5)]
     assert pack.reads == [[1, 4], [1, 5], [6, 7]]
 
 
@@ -41,8 +51,27 @@ def test_a_row_that_is_a_prefix_of_the_others_has_no_branch() -> None:
 
 
 def test_shared_length() -> None:
-    assert shared_length([Row([1, 2, 3], ()), Row([1, 2, 4], ()), Row([1, 2, 3, 4], ())]) == 2
-    assert shared_length([Row([1], ()), Row([2], ())]) == 0
+    assert shared_length([[1, 2, 3], [1, 2, 4], [1, 2, 3, 4]]) == 2
+    assert shared_length([[1], [2]]) == 0
+
+
+def test_packs_keep_to_the_budget_counting_shared_tokens_once() -> None:
+    """Random groups: neighbours in order, and no batch of two rows or more is laid out longer than the budget."""
+    generator = np.random.default_rng(0)
+    for budget in (1, 12, 30, 1000):
+        rows = []
+        for group in range(60):
+            prompt = generator.integers(0, 2, 8).tolist()
+            rows += [
+                Row(prompt + generator.integers(0, 2, n).tolist(), (0,), group) for n in generator.integers(0, 9, 4)
+            ]
+        for share in (True, False):
+            batches = packs(rows, budget, share=share)
+            assert [i for batch in batches for i in batch] == list(range(len(rows)))
+            sizes = [len(lay_out([rows[i] for i in batch], share=share).ids) for batch in batches]
+            assert all(size <= budget or len(batch) == 1 for size, batch in zip(sizes, batches, strict=True))
+            following = [lay_out([rows[i] for i in (*a, b[0])], share=share) for a, b in pairwise(batches)]
+            assert all(len(pack.ids) > budget for pack in following)
 
 
 class Memory:
@@ -93,6 +122,14 @@ class Cramped(torch.nn.Module):
         if input_ids.numel() > self.room:
             raise torch.OutOfMemoryError(f"{input_ids.numel()} tokens in a memory for {self.room}")
         return self.backbone(input_ids=input_ids, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        return super().__getattr__(name) if name in ("backbone",) else getattr(self.backbone, name)
+
+    def embed_tokens(self, ids: torch.Tensor) -> torch.Tensor:
+        if ids.numel() > self.room:
+            raise torch.OutOfMemoryError(f"{ids.numel()} tokens in a memory for {self.room}")
+        return self.backbone.embed_tokens(ids)
 
 
 @pytest.mark.parametrize("layout", ["padded", "packed", "shared"])
