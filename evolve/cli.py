@@ -13,6 +13,8 @@ import typer
 
 from prompts.errors import UserError
 
+INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
@@ -185,12 +187,14 @@ def main() -> None:
     except UserError as error:
         print(f"evolve: {error}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as stop:
+        if isinstance(stop, SystemExit) and stop.code != INTERRUPTED:  # typer turns Ctrl-C into this exit
+            raise
         print(
             "\nevolve: interrupted. What was finished is in the pool; the same command goes on from there.",
             file=sys.stderr,
         )
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
 
 
 def _execute(recipe: Any, folder: Path, iteration: int, view_only: bool) -> None:
