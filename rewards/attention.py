@@ -17,9 +17,7 @@ CPU_BLOCK = 128  # queries at a time: what is left out of the upper triangle aga
 
 
 def attend_packed(config: Any) -> str:
-    """The name to give as `attn_implementation` for a model of this configuration: the packed attention if it is
-    exact.
-    """
+    """The `attn_implementation` for a model of this configuration: the packed attention where it is exact."""
     from transformers import AttentionInterface
 
     AttentionInterface.register(ATTENTION, packed_attention)

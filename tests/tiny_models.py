@@ -36,7 +36,7 @@ CORPUS = [
 ] * 4
 
 
-def bpe_tokenizer(specials: list[str]) -> Tokenizer:
+def bpe_tokenizer(specials: list[str], corpus: list[str] = CORPUS, vocab_size: int = 400) -> Tokenizer:
     """A byte-level BPE tokenizer with Llama 3's way of cutting text; "\\n\\n" and the role names are single tokens."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
@@ -48,15 +48,22 @@ def bpe_tokenizer(specials: list[str]) -> Tokenizer:
     tokenizer.decoder = decoders.ByteLevel()
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     tokenizer.train_from_iterator(
-        CORPUS, trainers.BpeTrainer(vocab_size=400, initial_alphabet=alphabet, show_progress=False)
+        corpus, trainers.BpeTrainer(vocab_size=vocab_size, initial_alphabet=alphabet, show_progress=False)
     )
     tokenizer.add_special_tokens(specials)
     return tokenizer
 
 
-def write_tokenizer(folder: Path, *, template: str = LLAMA3_TEMPLATE, pad_in: str = "tokenizer_config") -> Tokenizer:
+def write_tokenizer(
+    folder: Path,
+    *,
+    template: str = LLAMA3_TEMPLATE,
+    pad_in: str = "tokenizer_config",
+    corpus: list[str] = CORPUS,
+    vocab_size: int = 400,
+) -> Tokenizer:
     """Save a tokenizer of Llama 3's shape; `pad_in` (tokenizer_config or special_tokens_map) declares [PAD]."""
-    tokenizer = bpe_tokenizer([*SPECIALS, PAD])
+    tokenizer = bpe_tokenizer([*SPECIALS, PAD], corpus, vocab_size)
     tokenizer.save(str(folder / "tokenizer.json"))
     config: dict[str, Any] = {
         "tokenizer_class": "PreTrainedTokenizerFast",
@@ -95,14 +102,14 @@ def llama_weights(
         "mlp.down_proj": (hidden, 3 * hidden),
     }
     weights = {
-        "model.embed_tokens.weight": _normal(generator, vocab, hidden, scale=1.0),
-        "model.norm.weight": torch.ones(hidden),
+        "model.embed_tokens.weight": _normal(generator, vocab, hidden, scale=1.0).bfloat16(),
+        "model.norm.weight": torch.ones(hidden).bfloat16(),
     }
     for i in range(layers):
         for name, shape in shapes.items():
-            weights[f"model.layers.{i}.{name}.weight"] = _normal(generator, *shape)
+            weights[f"model.layers.{i}.{name}.weight"] = _normal(generator, *shape).bfloat16()
         for name in ("input_layernorm", "post_attention_layernorm"):
-            weights[f"model.layers.{i}.{name}.weight"] = 1 + _normal(generator, hidden, scale=0.1)
+            weights[f"model.layers.{i}.{name}.weight"] = (1 + _normal(generator, hidden, scale=0.1)).bfloat16()
     return weights
 
 
@@ -162,11 +169,13 @@ def armorm(
     shards: int = 1,
     pad_in: str = "special_tokens_map",
     template: str = LLAMA3_TEMPLATE,
+    corpus: list[str] = CORPUS,
+    vocab_size: int = 400,
 ) -> Path:
     """A tiny ArmoRM with the config keys, tensor names and dtypes (backbone bfloat16, heads float32) of the release."""
     folder.mkdir(parents=True, exist_ok=True)
     generator = torch.Generator().manual_seed(seed)
-    tokenizer = write_tokenizer(folder, template=template, pad_in=pad_in)
+    tokenizer = write_tokenizer(folder, template=template, pad_in=pad_in, corpus=corpus, vocab_size=vocab_size)
     vocab = tokenizer.get_vocab_size()
     config = llama_config(vocab, hidden, layers, heads, kv_heads, limit) | {
         "architectures": ["LlamaForRewardModelWithGating"],
@@ -182,8 +191,7 @@ def armorm(
         "gating_n_hidden": 3,
     }
     (folder / "config.json").write_text(json.dumps(config))
-    backbone = llama_weights(generator, vocab, hidden, layers, heads, kv_heads)
-    weights = {name: tensor.bfloat16() for name, tensor in backbone.items()}
+    weights = llama_weights(generator, vocab, hidden, layers, heads, kv_heads)
     weights |= armorm_heads(generator, hidden, n_objectives, 32, 3)
     save_sharded(folder, weights, shards)
     return folder

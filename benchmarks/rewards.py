@@ -1,0 +1,232 @@
+"""How fast reward annotation is, each step against the one before, on one model and the same texts.
+
+    python benchmarks/rewards.py                                # a small random ArmoRM, lengths drawn log-normally
+    python benchmarks/rewards.py --data pairs.jsonl             # real texts: {"prompt", "chosen", "rejected"} or {"prompt", "response"}
+    python benchmarks/rewards.py --size 8b --prompts 64         # a GPU: a random backbone of Llama 3 8B's size in bfloat16
+    python benchmarks/rewards.py --model FOLDER                 # a checkpoint of your own
+
+Steps: one row at a time; 20 rows in file order, padded (both with the stock backbone, as published scripts do it); rows
+sorted by length under a token budget, padded; packed without padding; packed with each prompt computed once. All from
+texts to scores, in turn (A B C D E, A B C D E, ...), medians of the rounds. "CPU s" is the time that the process had on
+the processors: where other programs share the machine it varies less than the clock's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+
+from tiny_models import armorm  # noqa: E402
+
+from rewards.armorm import ArmoRM  # noqa: E402
+from rewards.packing import Row, packs, shared_length  # noqa: E402
+from rewards.protocol import Group, Score  # noqa: E402
+
+SIZES = {  # hidden, layers, heads, kv heads
+    "small": (128, 4, 2, 1),
+    "medium": (512, 8, 8, 2),
+    "8b": (4096, 32, 32, 8),
+}
+PEAK = {"H200": 989e12, "H100": 989e12, "A100": 312e12, "L40S": 362e12, "4090": 165e12}  # dense bfloat16, FLOP/s
+WORDS = "the a of to and in is was for on with as by at from his her they we you it not but had are or which one all".split()
+
+
+def generated(prompts: int, responses: int, prompt_tokens: int, response_tokens: int, sigma: float) -> list[Group]:
+    """Groups of random words; lengths log-normal with these means (sigma 0: all alike)."""
+    draw = random.Random(0)
+
+    def text(mean: int) -> str:
+        n = round(draw.lognormvariate(0, sigma) * mean / 2.718281828 ** (sigma**2 / 2))
+        return " ".join(draw.choices(WORDS, k=max(1, n)))
+
+    user = [[{"role": "user", "content": text(prompt_tokens)}] for _ in range(prompts)]
+    return [Group(messages, [text(response_tokens) for _ in range(responses)]) for messages in user]
+
+
+def from_file(path: Path, prompts: int, responses: int) -> list[Group]:
+    """The file's prompts with their own responses, filled up to `responses` with those of the next rows: real lengths."""
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()][:prompts]
+    own = [[row[key] for key in ("chosen", "rejected", "response") if key in row] for row in rows]
+    groups = []
+    for i, row in enumerate(rows):
+        texts = list(own[i])
+        for other in (*own[i + 1 :], *own[:i]):
+            texts += other[: responses - len(texts)]
+        prompt = row["prompt"]
+        groups.append(
+            Group([{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt, texts[:responses])
+        )
+    return groups
+
+
+class Stock:
+    """Scores as published scripts do: the template row by row, the stock backbone, `batch` rows in file order, padded."""
+
+    def __init__(self, model: ArmoRM, batch: int) -> None:
+        self.model, self.batch = model, batch
+        self.backbone = model.reader.backbone
+        self.tokenizer = model.chat.tokenizer
+
+    @torch.inference_mode()
+    def score(self, groups: list[Group]) -> list[list[Score]]:
+        rows = [
+            self.tokenizer.apply_chat_template([*g.messages, {"role": "assistant", "content": text}], return_dict=False)
+            for g in groups
+            for text in g.responses
+        ]
+        found = [score for i in range(0, len(rows), self.batch) for score in self._batch(rows[i : i + self.batch])]
+        ends = iter(found)
+        return [[next(ends) for _ in group.responses] for group in groups]
+
+    def _batch(self, rows: list[list[int]]) -> list[Score]:
+        longest, device = max(map(len, rows)), self.backbone.device
+        ids = torch.full((len(rows), longest), self.model.pad_id or 0)
+        mask = torch.zeros_like(ids)
+        for i, row in enumerate(rows):
+            ids[i, : len(row)], mask[i, : len(row)] = torch.tensor(row), 1
+        padded = {"attention_mask": mask.to(device)} if len(rows) > 1 else {}
+        states = self.backbone(input_ids=ids.to(device), use_cache=False, **padded).last_hidden_state
+        header = self.model.header
+        gates = [max(j for j in range(len(row)) if row[j : j + len(header)] == header) for row in rows]
+        read = torch.stack([states[i, [gates[i], len(row) - 1]] for i, row in enumerate(rows)])
+        return self.model.heads.scores(read.float())
+
+
+def flops(rows: list[Row], config: Any, *, shared: bool) -> float:
+    """Floating point operations of the backbone: 2 per weight and token, 4 x hidden per layer and token seen."""
+    h, layers = config.hidden_size, config.num_hidden_layers
+    kv = config.num_key_value_heads / config.num_attention_heads
+    weights = layers * (h * h * (2 + 2 * kv) + 3 * h * config.intermediate_size)
+    total = 0.0
+    groups: dict[int, list[list[int]]] = {}
+    for i, row in enumerate(rows):
+        groups.setdefault(row.group if shared else i, []).append(row.ids)
+    for ids in groups.values():
+        trunk = shared_length(ids) if len(ids) > 1 else 0
+        spans = [(0, trunk), *((trunk, len(row)) for row in ids)]
+        total += sum(2 * weights * (b - a) + 4 * h * layers * (b * b - a * a) / 2 for a, b in spans)
+    return total
+
+
+Scorer = Callable[[list[Group]], list[list[Score]]]
+
+
+def measure(
+    scorers: dict[str, Scorer], groups: list[Group], rounds: int, device: torch.device
+) -> dict[str, list[tuple[float, float]]]:
+    """Seconds by the clock and on the processors, for each scorer and round; the first round of all warms up."""
+    taken: dict[str, list[tuple[float, float]]] = {name: [] for name in scorers}
+    for round_ in range(rounds + 1):
+        for name, score in scorers.items():
+            clock, cpu = time.perf_counter(), time.process_time()
+            score(groups if round_ else groups[:2])
+            if device.type == "cuda":
+                torch.cuda.synchronize()
+            if round_:
+                taken[name].append((time.perf_counter() - clock, time.process_time() - cpu))
+    return taken
+
+
+def table(
+    title: str, models: dict[str, ArmoRM], groups: list[Group], args: argparse.Namespace, device: torch.device
+) -> None:
+    packed = models["packed"]
+    rows = [row for i, group in enumerate(groups) for row in packed.rows(group, i) if isinstance(row, Row)]
+    config, tokens = packed.reader.backbone.config, sum(len(row.ids) for row in rows)
+    alone, shared = (flops(rows, config, shared=flag) for flag in (False, True))
+    scorers: dict[str, Scorer] = {
+        "one row at a time": Stock(models["sorted"], 1).score,
+        "20 in file order": Stock(models["sorted"], 20).score,
+        **{name: model.score for name, model in models.items()},
+    }
+    taken = measure(scorers, groups, args.rounds, device)
+    print(f"\n{title}: {len(groups)} prompts, {len(rows)} rows, {tokens:,} tokens, {tokens / len(rows):.0f} a row; "
+          f"{len(packs(rows, args.batch_tokens, share=True))} batches of at most {args.batch_tokens:,} tokens")  # fmt: skip
+    print(f"{'':20}{'seconds':>9}{'CPU s':>9}{'tokens/s':>11}{'x previous':>12}{'x first':>9}{'CPU x first':>13}")
+    middle = {name: [statistics.median(column) for column in zip(*times, strict=True)] for name, times in taken.items()}
+    peak = next(
+        (value for key, value in PEAK.items() if device.type == "cuda" and key in torch.cuda.get_device_name()), None
+    )
+    names = list(middle)
+    for i, (name, (clock, cpu)) in enumerate(middle.items()):
+        before = statistics.median(a[0] / b[0] for a, b in zip(taken[names[max(0, i - 1)]], taken[name], strict=True))
+        first = statistics.median(a[0] / b[0] for a, b in zip(taken[names[0]], taken[name], strict=True))
+        line = f"{name:20}{clock:9.2f}{cpu:9.2f}{tokens / clock:11,.0f}{before:12.2f}{first:9.2f}{middle[names[0]][1] / cpu:13.2f}"
+        work = shared if name == "shared" else alone
+        print(line + (f"  {work / clock / peak:.0%} of peak" if peak else f"  {work / clock / 1e9:,.0f} GFLOP/s"))
+    gain = [
+        statistics.median(a[k] / b[k] for a, b in zip(taken["packed"], taken["shared"], strict=True)) for k in (0, 1)
+    ]
+    print(f"Sharing prompts: {alone / shared:.2f}x fewer operations; measured {gain[0]:.2f}x ({gain[1]:.2f}x CPU), "
+          f"{gain[0] / (alone / shared):.0%} of the promise")  # fmt: skip
+    worst = agreement(scorers, groups)
+    print(f"Largest difference of a score from one row at a time: {worst:.1e}")
+
+
+def agreement(scorers: dict[str, Scorer], groups: list[Group]) -> float:
+    found = [[s.score for scores in score(groups[:8]) for s in scores] for score in scorers.values()]
+    return max(abs(a - b) for other in found[1:] for a, b in zip(found[0], other, strict=True))
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, help="JSON lines of real texts")
+    parser.add_argument("--model", type=Path, help="an ArmoRM checkpoint's folder (default: a random one of --size)")
+    parser.add_argument("--size", choices=SIZES, default="small")
+    parser.add_argument("--prompts", type=int, default=16)
+    parser.add_argument("--responses", type=int, default=5)
+    parser.add_argument("--prompt-tokens", type=int, default=180, help="mean, of generated texts")
+    parser.add_argument("--response-tokens", type=int, default=320, help="mean, of generated texts")
+    parser.add_argument("--batch-tokens", type=int, default=16384)
+    parser.add_argument("--rounds", type=int, default=5)
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = arguments()
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
+    groups = generated(args.prompts, args.responses, args.prompt_tokens, args.response_tokens, 0.7)
+    if args.data:
+        groups = from_file(args.data, args.prompts, args.responses)
+    even = generated(args.prompts, args.responses, args.response_tokens, args.response_tokens, 0.0)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = args.model
+        if folder is None:
+            hidden, layers, heads, kv_heads = SIZES[args.size]
+            corpus = [text for g in (*groups, *even) for text in (g.messages[-1]["content"], *g.responses)]
+            folder = armorm(
+                Path(scratch),
+                hidden=hidden,
+                layers=layers,
+                heads=heads,
+                kv_heads=kv_heads,
+                corpus=corpus,
+                vocab_size=8000,
+            )
+        models = {
+            name: ArmoRM(folder, name=name, dtype=dtype, device=device, batch_tokens=args.batch_tokens, layout=layout)
+            for name, layout in (("sorted", "padded"), ("packed", "packed"), ("shared", "shared"))
+        }  # fmt: skip
+        weights = sum(p.numel() for p in models["packed"].reader.backbone.parameters())
+        where = torch.cuda.get_device_name() if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
+        print(f"{weights:,} parameters, {dtype}, {where}")
+        table("Real texts" if args.data else "Log-normal lengths", models, groups, args, device)
+        table("Prompts as long as responses", models, even, args, device)
+
+
+if __name__ == "__main__":
+    main()
