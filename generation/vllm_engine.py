@@ -7,6 +7,7 @@ import os
 from typing import Any
 
 from generation.engine import Completion, EngineDied, FinishReason, Request, RequestRefused
+from generation.lifeline import mark_program
 from prompts.errors import UserError
 
 # What vLLM reads at import. Each is a default: what the user has set stays.
@@ -49,6 +50,7 @@ class VllmEngine:
     async def start(self) -> None:
         for name, value in (ENVIRONMENT | (CPU_ENVIRONMENT if not _has_gpu() else {})).items():
             os.environ.setdefault(name, value)
+        mark_program()
         try:
             import vllm
             from vllm.engine.arg_utils import AsyncEngineArgs
