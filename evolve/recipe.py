@@ -17,7 +17,7 @@ PairRule = Literal["max_min", "max_random", "mu_minus_2sigma", "length_matched",
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
 
 class Prompts(_Section):
@@ -208,8 +208,8 @@ def _recipe_path(name_or_path: str) -> Path:
 
 def _anchored(data: dict[str, Any], folder: Path) -> dict[str, Any]:
     def anchor(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: anchor(item) for key, item in value.items()}
+        if isinstance(value, dict):  # an ensemble has models for keys; a system prompt is text, whatever it starts with
+            return {anchor(key): item if key == "system_prompt" else anchor(item) for key, item in value.items()}
         if isinstance(value, str) and value.startswith(("./", "../")):
             return str((folder / value).resolve())
         return value
@@ -231,10 +231,16 @@ def _explain(path: str, error: ValidationError) -> str:
     for problem in error.errors():
         where = ".".join(str(part) for part in problem["loc"]) or "recipe"
         found = "" if problem["type"] == "missing" else f" (found {problem['input']!r})"
-        what = (
-            "unknown key: see `evolve check` for the keys there are"
-            if problem["type"] == "extra_forbidden"
-            else (problem["msg"].removeprefix("Value error, "))
-        )
+        what = problem["msg"].removeprefix("Value error, ")
+        if problem["type"] == "extra_forbidden":
+            what = f"unknown key, expected one of {', '.join(_keys(problem['loc'][:-1]))}"
         lines.append(f"  {where}: {what}{found}")
     return "\n".join(lines)
+
+
+def _keys(section: tuple[int | str, ...]) -> list[str]:
+    """The keys of a section of the recipe."""
+    model: Any = Recipe
+    for name in section:
+        model = model.model_fields[name].annotation
+    return list(model.model_fields)
