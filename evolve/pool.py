@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from evolve.files import write_file
-from evolve.lock import Busy, exclusive
+from evolve.lock import exclusive, is_held
 from prompts.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -199,11 +199,7 @@ class Pool:
 
     def is_growing(self) -> bool:
         """Whether some process appends prompts and responses at this moment."""
-        try:
-            with exclusive(self.folder / "sampler.lock", ""):
-                return False
-        except Busy:
-            return True
+        return is_held(self.folder / "sampler.lock")
 
     def describe(self, kind: str, identity: str, description: dict[str, Any]) -> None:
         """Keep what an id in a row stands for, as JSON: the pool explains itself."""

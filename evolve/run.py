@@ -190,11 +190,11 @@ class Run:
         """Rank by the recipe's metric and keep k. sigma is taken over what is ranked (Appendix D.1)."""
         rule = self.recipe.selection
         if not len(pairs):
-            why = dict(pairs.dropped) if pairs.n_in else "no rewrite passed the filters"
+            why = dict(pairs.dropped) if pairs.n_in else "no rewrite passed"
             raise UserError(
                 f"No pair is left to rank ({why}). All rows are kept: `evolve status {self.folder}` counts them. Add "
-                "prompts, raise sampling.max_tokens if responses are cut off, or rank ties and cut-off responses as the "
-                "paper does with selection.guard = 'paper'."
+                "prompts, raise sampling.max_tokens if responses are cut off, or rank ties and cut-off responses as "
+                "the paper does with selection.guard = 'paper'."
             )
         scale, ids = scale_of(pairs.explicit, pairs.implicit), pairs.ids
         scores = score_pairs(
