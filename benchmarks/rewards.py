@@ -1,9 +1,9 @@
 """How fast reward annotation is, each step against the one before, on one model and the same texts.
 
-    python benchmarks/rewards.py                                # a small random ArmoRM, lengths drawn log-normally
-    python benchmarks/rewards.py --data pairs.jsonl             # real texts: {"prompt", "chosen", "rejected"} or {"prompt", "response"}
-    python benchmarks/rewards.py --size 8b --prompts 64         # a GPU: a random backbone of Llama 3 8B's size in bfloat16
-    python benchmarks/rewards.py --model FOLDER                 # a checkpoint of your own
+    python benchmarks/rewards.py                         # a small random ArmoRM, lengths drawn log-normally
+    python benchmarks/rewards.py --data pairs.jsonl      # real texts: prompt with chosen and rejected, or response
+    python benchmarks/rewards.py --size 8b --prompts 64  # on a GPU: a random backbone of an 8B model's size, bfloat16
+    python benchmarks/rewards.py --model FOLDER          # a checkpoint of your own
 
 Steps: one row at a time; 20 rows in file order, padded (both with the stock backbone, as published scripts do it); rows
 sorted by length under a token budget, padded; packed without padding; packed with each prompt computed once. All from
@@ -36,12 +36,13 @@ from rewards.packing import Row, packs, shared_length  # noqa: E402
 from rewards.protocol import Group, Score  # noqa: E402
 
 SIZES = {  # hidden, layers, heads, kv heads
+    "tiny": (64, 2, 2, 1),
     "small": (128, 4, 2, 1),
     "medium": (512, 8, 8, 2),
     "8b": (4096, 32, 32, 8),
 }
 PEAK = {"H200": 989e12, "H100": 989e12, "A100": 312e12, "L40S": 362e12, "4090": 165e12}  # dense bfloat16, FLOP/s
-WORDS = "the a of to and in is was for on with as by at from his her they we you it not but had are or which one all".split()
+WORDS = "the a of to and in is was for on with as by at from his her they we you it not but had are or all".split()
 
 
 def generated(prompts: int, responses: int, prompt_tokens: int, response_tokens: int, sigma: float) -> list[Group]:
@@ -57,7 +58,7 @@ def generated(prompts: int, responses: int, prompt_tokens: int, response_tokens:
 
 
 def from_file(path: Path, prompts: int, responses: int) -> list[Group]:
-    """The file's prompts with their own responses, filled up to `responses` with those of the next rows: real lengths."""
+    """The file's prompts with their own responses, and those of the next rows up to `responses`: real lengths."""
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()][:prompts]
     own = [[row[key] for key in ("chosen", "rejected", "response") if key in row] for row in rows]
     groups = []
@@ -73,7 +74,7 @@ def from_file(path: Path, prompts: int, responses: int) -> list[Group]:
 
 
 class Stock:
-    """Scores as published scripts do: the template row by row, the stock backbone, `batch` rows in file order, padded."""
+    """Scores as published scripts do: template row by row, stock backbone, `batch` rows in file order, padded."""
 
     def __init__(self, model: ArmoRM, batch: int) -> None:
         self.model, self.batch = model, batch
