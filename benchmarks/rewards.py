@@ -106,19 +106,23 @@ class Stock:
         return self.model.heads.scores(read.float())
 
 
-def flops(rows: list[Row], config: Any, *, shared: bool) -> float:
-    """Floating point operations of the backbone: 2 per weight and token, 4 x hidden per layer and token seen."""
-    h, layers = config.hidden_size, config.num_hidden_layers
-    kv = config.num_key_value_heads / config.num_attention_heads
-    weights = layers * (h * h * (2 + 2 * kv) + 3 * h * config.intermediate_size)
-    total = 0.0
+def flops(rows: list[Row], config: Any, *, shared: bool = False, packed: bool = True) -> float:
+    """Floating point operations of the backbone: 2 per weight and token, 4 x hidden per layer and token seen.
+
+    Packed rows need only keys, values, queries and outputs of the last layer, not its attention and MLP (save the few
+    tokens that are read, which are not counted).
+    """
+    h, kv = config.hidden_size, config.num_key_value_heads / config.num_attention_heads
+    whole = config.num_hidden_layers - (1 if packed else 0)
+    weights = config.num_hidden_layers * h * h * (2 + 2 * kv) + whole * 3 * h * config.intermediate_size
     groups: dict[int, list[list[int]]] = {}
     for i, row in enumerate(rows):
         groups.setdefault(row.group if shared else i, []).append(row.ids)
+    total = 0.0
     for ids in groups.values():
         trunk = shared_length(ids) if len(ids) > 1 else 0
         spans = [(0, trunk), *((trunk, len(row)) for row in ids)]
-        total += sum(2 * weights * (b - a) + 4 * h * layers * (b * b - a * a) / 2 for a, b in spans)
+        total += sum(2 * weights * (b - a) + 4 * h * whole * (b * b - a * a) / 2 for a, b in spans)
     return total
 
 
@@ -141,40 +145,53 @@ def measure(
     return taken
 
 
-def table(
-    title: str, models: dict[str, ArmoRM], groups: list[Group], args: argparse.Namespace, device: torch.device
-) -> None:
+def table(title: str, models: dict[str, ArmoRM], groups: list[Group], args: argparse.Namespace) -> None:
+    """Measure every step on `groups` and print a line for each."""
     packed = models["packed"]
     rows = [row for i, group in enumerate(groups) for row in packed.rows(group, i) if isinstance(row, Row)]
-    config, tokens = packed.reader.backbone.config, sum(len(row.ids) for row in rows)
-    alone, shared = (flops(rows, config, shared=flag) for flag in (False, True))
+    tokens, device = sum(len(row.ids) for row in rows), packed.reader.device
     scorers: dict[str, Scorer] = {
         "one row at a time": Stock(models["sorted"], 1).score,
         "20 in file order": Stock(models["sorted"], 20).score,
         **{name: model.score for name, model in models.items()},
     }
     taken = measure(scorers, groups, args.rounds, device)
-    print(f"\n{title}: {len(groups)} prompts, {len(rows)} rows, {tokens:,} tokens, {tokens / len(rows):.0f} a row; "
-          f"{len(packs(rows, args.batch_tokens, share=True))} batches of at most {args.batch_tokens:,} tokens")  # fmt: skip
+    batches = len(packs(rows, args.batch_tokens, share=True))
+    print(f"\n{title}: {len(groups)} prompts, {len(rows)} rows, {tokens:,} tokens, {tokens / len(rows):.0f} a row")
+    print(f"Batches of at most {args.batch_tokens:,} tokens: {batches} when shared")
     print(f"{'':20}{'seconds':>9}{'CPU s':>9}{'tokens/s':>11}{'x previous':>12}{'x first':>9}{'CPU x first':>13}")
-    middle = {name: [statistics.median(column) for column in zip(*times, strict=True)] for name, times in taken.items()}
-    peak = next(
-        (value for key, value in PEAK.items() if device.type == "cuda" and key in torch.cuda.get_device_name()), None
+    work = operations(rows, packed.reader.backbone.config)
+    names = list(taken)
+    for previous, name in zip([names[0], *names], names, strict=False):
+        clock, cpu = (statistics.median(column) for column in zip(*taken[name], strict=True))
+        steps = [ratio(taken, previous, name), ratio(taken, names[0], name), ratio(taken, names[0], name, cpu=True)]
+        line = f"{name:20}{clock:9.2f}{cpu:9.2f}{tokens / clock:11,.0f}{steps[0]:12.2f}{steps[1]:9.2f}{steps[2]:13.2f}"
+        print(f"{line}  {speed(work[name] / clock, device)}")
+    promise = work["packed"] / work["shared"]
+    gain, cpu_gain = ratio(taken, "packed", "shared"), ratio(taken, "packed", "shared", cpu=True)
+    print(
+        f"Prompts computed once: {promise:.2f}x fewer operations; {gain:.2f}x by the clock, {cpu_gain:.2f}x of CPU time"
     )
-    names = list(middle)
-    for i, (name, (clock, cpu)) in enumerate(middle.items()):
-        before = statistics.median(a[0] / b[0] for a, b in zip(taken[names[max(0, i - 1)]], taken[name], strict=True))
-        first = statistics.median(a[0] / b[0] for a, b in zip(taken[names[0]], taken[name], strict=True))
-        line = f"{name:20}{clock:9.2f}{cpu:9.2f}{tokens / clock:11,.0f}{before:12.2f}{first:9.2f}{middle[names[0]][1] / cpu:13.2f}"
-        work = shared if name == "shared" else alone
-        print(line + (f"  {work / clock / peak:.0%} of peak" if peak else f"  {work / clock / 1e9:,.0f} GFLOP/s"))
-    gain = [
-        statistics.median(a[k] / b[k] for a, b in zip(taken["packed"], taken["shared"], strict=True)) for k in (0, 1)
-    ]
-    print(f"Sharing prompts: {alone / shared:.2f}x fewer operations; measured {gain[0]:.2f}x ({gain[1]:.2f}x CPU), "
-          f"{gain[0] / (alone / shared):.0%} of the promise")  # fmt: skip
-    worst = agreement(scorers, groups)
-    print(f"Largest difference of a score from one row at a time: {worst:.1e}")
+    print(f"({gain / promise:.0%} and {cpu_gain / promise:.0%} of the promise)")
+    print(f"Largest difference of a score from one row at a time: {agreement(scorers, groups):.1e}")
+
+
+def operations(rows: list[Row], config: Any) -> dict[str, float]:
+    """Useful operations of each step, padding not counted."""
+    plain = dict.fromkeys(("one row at a time", "20 in file order", "sorted"), flops(rows, config, packed=False))
+    return plain | {"packed": flops(rows, config), "shared": flops(rows, config, shared=True)}
+
+
+def ratio(taken: dict[str, list[tuple[float, float]]], a: str, b: str, *, cpu: bool = False) -> float:
+    """Median over the rounds of a's time by b's time in the same round."""
+    return statistics.median(x[cpu] / y[cpu] for x, y in zip(taken[a], taken[b], strict=True))
+
+
+def speed(rate: float, device: torch.device) -> str:
+    """Operations a second, and on a GPU of known peak their share of it."""
+    name = torch.cuda.get_device_name() if device.type == "cuda" else ""
+    peak = next((value for key, value in PEAK.items() if key in name), None)
+    return f"{rate / 1e12:.0f} TFLOP/s, {rate / peak:.0%} of peak" if peak else f"{rate / 1e9:,.0f} GFLOP/s"
 
 
 def agreement(scorers: dict[str, Scorer], groups: list[Group]) -> float:
@@ -225,8 +242,8 @@ def main() -> None:
         weights = sum(p.numel() for p in models["packed"].reader.backbone.parameters())
         where = torch.cuda.get_device_name() if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
         print(f"{weights:,} parameters, {dtype}, {where}")
-        table("Real texts" if args.data else "Log-normal lengths", models, groups, args, device)
-        table("Prompts as long as responses", models, even, args, device)
+        table("Real texts" if args.data else "Log-normal lengths", models, groups, args)
+        table("Prompts as long as responses", models, even, args)
 
 
 if __name__ == "__main__":
