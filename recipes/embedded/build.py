@@ -55,10 +55,10 @@ def main() -> None:
         "--work", type=Path, default=Path(tempfile.gettempdir()) / "evolve-embedded", help="checkpoints lie here"
     )
     parser.add_argument("--out", type=Path, default=HERE, help="the folders policy/ and reward/ are written here")
-    parser.add_argument("--policy-steps", type=int, default=6000)
-    parser.add_argument("--reward-steps", type=int, default=3000)
+    parser.add_argument("--policy-steps", type=int, default=7000)
+    parser.add_argument("--reward-steps", type=int, default=4000)
     parser.add_argument(
-        "--pool", type=int, default=4000, help="prompts whose sampled answers the reward model learns from"
+        "--pool", type=int, default=2500, help="prompts whose sampled answers the reward model learns from"
     )
     parser.add_argument("--only", choices=("policy", "reward", "prompts"), help="one part alone")
     args = parser.parse_args()

@@ -29,7 +29,7 @@ def new_policy(encoder: Encoder) -> LlamaForCausalLM:
 
 def shares(progress: float) -> tuple[float, float]:
     """(copying, rewriting) shares of the examples: copying is practised early, because rewriting is mostly copying."""
-    return (0.5, 0.3) if progress < 0.15 else (0.15, 0.4) if progress < 0.4 else (0.04, 0.38)
+    return (0.5, 0.3) if progress < 0.1 else (0.15, 0.4) if progress < 0.35 else (0.02, 0.25)
 
 
 def draw_chunk(encoder: Encoder, chunk: int, progress: float) -> list[list[tuple[list[int], int]]]:
@@ -62,7 +62,7 @@ def loss_of(model: LlamaForCausalLM, batch: list[tuple[list[int], int]], pad: in
 def train_policy(encoder: Encoder, work: Path, steps: int) -> tuple[LlamaForCausalLM, float]:
     """The trained policy and the seconds that its training took in all, over every resumption."""
     model = new_policy(encoder)
-    opts = optimizers(model, *RATES)
+    opts = optimizers(model, RATES)
     done, seconds = load_checkpoint(work, model, opts)
     tokens, n_chunks = 0, steps // CHUNK
     for chunk in range(done, n_chunks):

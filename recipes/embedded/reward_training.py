@@ -20,11 +20,12 @@ from transformers import LlamaForCausalLM, LlamaModel
 from world.instruction import FLAWS, Messages, draw_answer, draw_instruction
 from world.judge import OBJECTIVE_NAMES, VERBOSITY, judge
 
-GROUPS, ANSWERS, CHUNK = 5, 4, 50  # prompts a batch, answers a prompt, steps a chunk
-RATES = (1.5e-3, 1.5e-3)
+GROUPS, ANSWERS, CHUNK = 6, 4, 50  # prompts a batch, answers a prompt, steps a chunk
+RATES = (6e-4, 6e-4, 1e-3)  # matrices, embeddings and norms, heads
 GATING = {"gating_temperature": 10, "gating_hidden_dim": 128, "gating_n_hidden": 3}
 NOISE = 0.08  # standard deviation added to every judged quality: the judge is to be good, not perfect
 VERBOSITY_PENALTY = 0.1  # what the transform matrix takes off every objective per unit of verbosity
+DENSE, LANGUAGE = 0.3, 0.2  # weights of the two losses that only help to learn: see loss_of
 N = len(OBJECTIVE_NAMES)
 
 
@@ -36,6 +37,16 @@ class Group:
     answers: list[str]
     quality: list[float]
     qualities: list[tuple[float, ...]]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Token ids (B, T), the positions of each row's final token and gate (B,), and the mask of its answer (B, T)."""
+
+    ids: Tensor
+    last: Tensor
+    gate: Tensor
+    answer: Tensor
 
 
 class Gating(nn.Module):
@@ -70,14 +81,17 @@ class RewardModel(nn.Module):
         matrix[VERBOSITY, VERBOSITY] = 0.0
         self.register_buffer("reward_transform_matrix", matrix)
 
-    def forward(self, ids: Tensor, last: Tensor, gate: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """`last` and `gate` (B,): positions of a row's final token and of the <|eot_id|> that closes its prompt."""
-        hidden = self.model(input_ids=ids, use_cache=False).last_hidden_state.float()
-        rows = torch.arange(len(ids))
-        with torch.autocast("cpu", enabled=False):
-            rewards = self.regression_layer(hidden[rows, last])
-            weights = self.gating(hidden[rows, gate])
-            return rewards, weights, (weights * (rewards @ self.reward_transform_matrix)).sum(1)
+    def heads(self, last: Tensor, gate: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Rewards, weights and score from float32 states (B, hidden): of a row's final token, and of the <|eot_id|>
+        that closes its prompt.
+        """
+        rewards, weights = self.regression_layer(last), self.gating(gate)
+        return rewards, weights, (weights * (rewards @ self.reward_transform_matrix)).sum(1)
+
+    def forward(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        hidden = self.model(input_ids=batch.ids, use_cache=False).last_hidden_state.float()
+        rows = torch.arange(len(hidden))
+        return self.heads(hidden[rows, batch.last], hidden[rows, batch.gate])
 
 
 def rows_of(encoder: Encoder, messages: Messages, answers: list[str]) -> tuple[list[list[int]], int]:
@@ -86,18 +100,17 @@ def rows_of(encoder: Encoder, messages: Messages, answers: list[str]) -> tuple[l
     return [prompt + encoder.answer(a) for a in answers], len(prompt) - len(encoder.headers["assistant"]) - 1
 
 
-def run(
-    model: RewardModel, encoder: Encoder, groups: list[tuple[Messages, list[str]]]
-) -> tuple[Tensor, Tensor, Tensor]:
+def batch_of(encoder: Encoder, groups: list[Group]) -> Batch:
     rows: list[list[int]] = []
     gates: list[int] = []
-    for messages, answers in groups:
-        made, gate = rows_of(encoder, messages, answers)
+    for group in groups:
+        made, gate = rows_of(encoder, group.messages, group.answers)
         rows += made
         gates += [gate] * len(made)
-    last = torch.tensor([len(r) - 1 for r in rows])
-    out: tuple[Tensor, Tensor, Tensor] = model(padded(rows, encoder.pad), last, torch.tensor(gates))
-    return out
+    ids, last, gate_at = padded(rows, encoder.pad), torch.tensor([len(r) - 1 for r in rows]), torch.tensor(gates)
+    place = torch.arange(ids.shape[1])
+    answer = (place > gate_at[:, None] + len(encoder.headers["assistant"])) & (place <= last[:, None])
+    return Batch(ids, last, gate_at, answer)
 
 
 def draw_group(rng: Random) -> Group:
@@ -119,19 +132,50 @@ def judged(messages: Messages, answers: list[str]) -> Group | None:
 
 
 def loss_of(model: RewardModel, encoder: Encoder, groups: list[Group]) -> tuple[Tensor, float]:
-    """(regression of the noisy qualities plus Bradley-Terry on the score, share of pairs ranked as the checkers do)."""
+    """(loss, share of pairs ranked as the noisy checkers do).
+
+    Regression of the qualities plus Bradley-Terry on the score. So few numbers a row teach a backbone slowly, hence two
+    more: the same regression at every token of the answer, and next-token prediction of good answers.
+    """
+    batch = batch_of(encoder, groups)
     with torch.autocast("cpu", torch.bfloat16):
-        rewards, _, score = run(model, encoder, [(g.messages, g.answers) for g in groups])
+        hidden = model.model(input_ids=batch.ids, use_cache=False).last_hidden_state
+        good = torch.tensor([q > 0.8 for g in groups for q in g.quality])
+        row, at = (batch.answer & good[:, None]).nonzero(as_tuple=True)
+        logits = hidden[row, at - 1] @ model.model.embed_tokens.weight.T
+    language = functional.cross_entropy(logits.float(), batch.ids[row, at]) if len(row) else torch.zeros(())
+    hidden, rows = hidden.float(), torch.arange(len(batch.ids))
+    rewards, _, score = model.heads(hidden[rows, batch.last], hidden[rows, batch.gate])
     target = torch.tensor([q for g in groups for q in g.qualities])
-    regression = functional.mse_loss(rewards, target + NOISE * torch.randn_like(target))
-    quality = torch.tensor([g.quality for g in groups])
+    target = target + NOISE * torch.randn_like(target)
+    regression = functional.mse_loss(rewards, target)
+    row, at = batch.answer.nonzero(as_tuple=True)
+    dense = functional.mse_loss(model.regression_layer(hidden[row, at]), target[row])
+    preference, agree = preference_loss(score.view(len(groups), -1), torch.tensor([g.quality for g in groups]))
+    return 4.0 * (regression + DENSE * dense) + preference + LANGUAGE * language, agree
+
+
+def preference_loss(score: Tensor, quality: Tensor) -> tuple[Tensor, float]:
+    """Bradley-Terry over the pairs of a group; `score` and `quality` are (groups, answers). Clear pairs weigh more."""
     quality = quality + NOISE * torch.randn_like(quality)
-    score = score.view(len(groups), -1)
     margin = score.unsqueeze(2) - score.unsqueeze(1)
     better = quality.unsqueeze(2) - quality.unsqueeze(1)
     pairs = better > 0.02
-    preference = functional.softplus(-8.0 * margin[pairs]) * better[pairs].clamp(max=0.5)
-    return 4.0 * regression + preference.mean(), (margin[pairs] > 0).float().mean().item()
+    loss = functional.softplus(-8.0 * margin[pairs]) * better[pairs].clamp(max=0.5)
+    return loss.mean(), (margin[pairs] > 0).float().mean().item()
+
+
+@torch.no_grad()
+def fit_regression(model: RewardModel, encoder: Encoder, groups: list[Group]) -> None:
+    """Ridge regression of the qualities on the backbone's states, as in ArmoRM's first stage: where training starts."""
+    states: list[Tensor] = []
+    hook = model.regression_layer.register_forward_pre_hook(lambda _, inputs: states.append(inputs[0]))
+    for i in range(0, len(groups), 4 * GROUPS):
+        model(batch_of(encoder, groups[i : i + 4 * GROUPS]))
+    hook.remove()
+    x, y = torch.cat(states), torch.tensor([q for g in groups for q in g.qualities])
+    penalty = 1e-3 * (x.T @ x).diagonal().mean() * torch.eye(x.shape[1])
+    model.regression_layer.weight.copy_(torch.linalg.solve(x.T @ x + penalty, x.T @ y).T)
 
 
 def train_reward(
@@ -145,8 +189,11 @@ def train_reward(
     """Start from the policy's backbone; half the groups are drawn from the world, half from `pool`: the policy's."""
     model = RewardModel(encoder)
     model.model.load_state_dict(policy.model.state_dict())
-    opts = optimizers(model, *RATES)
+    opts = optimizers(model, RATES)
     done, seconds = load_checkpoint(work, model, opts)
+    if not done:
+        rng = Random("regression")
+        fit_regression(model, encoder, [draw_group(rng) for _ in range(400)] + pool[:200])
     for chunk in range(done, steps // CHUNK):
         rng, began, losses, hits = Random(f"reward {chunk}"), time.monotonic(), [], []
         torch.manual_seed(chunk)

@@ -35,15 +35,19 @@ def llama_config(vocabulary: int, bos: int, eos: int, pad: int) -> LlamaConfig:
     )
 
 
-def optimizers(model: nn.Module, muon_lr: float, adam_lr: float) -> list[torch.optim.Optimizer]:
-    """Muon for the matrices of the layers, Adam for embeddings, norms and heads."""
-    matrices = [p for n, p in model.named_parameters() if p.ndim == 2 and ".layers." in f".{n}" and "gating" not in n]
-    chosen = {id(p) for p in matrices}
-    rest = [p for p in model.parameters() if id(p) not in chosen]
-    return [
-        torch.optim.Muon(matrices, lr=muon_lr, weight_decay=0.02, momentum=0.95, adjust_lr_fn="match_rms_adamw"),
-        torch.optim.AdamW(rest, lr=adam_lr, betas=(0.9, 0.98), weight_decay=0.0),
+def optimizers(model: nn.Module, rates: tuple[float, ...]) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices of the layers, Adam for embeddings and norms, another Adam for heads if there are any."""
+    named = dict(model.named_parameters())
+    heads = [p for n, p in named.items() if n.startswith(("regression_layer", "gating"))]
+    matrices = [p for n, p in named.items() if p.ndim == 2 and n.startswith("model.layers.")]
+    taken = {id(p) for p in heads + matrices}
+    rest = [p for p in named.values() if id(p) not in taken]
+    muon = torch.optim.Muon(matrices, lr=rates[0], weight_decay=0.02, momentum=0.95, adjust_lr_fn="match_rms_adamw")
+    adams = [
+        torch.optim.AdamW(params, lr=rate, betas=(0.9, 0.98), weight_decay=0.0)
+        for params, rate in zip((rest, heads), rates[1:], strict=False)
     ]
+    return [muon, *adams]
 
 
 def set_rate(
