@@ -14,7 +14,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import rewards
 from evolve import algorithms, identity, policy
 from evolve.annotate import RewardWorker
 from evolve.evolved import Evolved, evolved_prompts
@@ -31,6 +30,7 @@ from evolve.sources import load_prompts
 from evolve.views import Pairs, Responses, load_responses, pairs_of, without_near_identical
 from prompts import Prompt, Template, content_id, load_templates
 from prompts.errors import UserError
+from rewards.loading import context
 from selection import scale_of, score_pairs, top_k
 
 log = logging.getLogger(__name__)
@@ -64,7 +64,7 @@ class Run:
         )
         self.sampler = identity.sampler_of(recipe)
         self.rewards = identity.rewards_of(recipe)
-        self.reward_context = _tightest([rewards.context(reward.model) for reward in self.rewards])
+        self.reward_context = _tightest([context(reward.model) for reward in self.rewards])
         self.n_source, self.dropped_source = 0, Counter[str]()
 
     def execute(self) -> algorithms.Outcome:
