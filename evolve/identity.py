@@ -11,9 +11,9 @@ from typing import Any
 
 from evolve.files import write_file
 from evolve.recipe import Recipe
+from generation.checkpoint import resolve
 from prompts import content_id
 from prompts.errors import UserError
-from rewards.checkpoint import resolve
 
 # Files of a model folder that decide what it computes.
 MODEL_FILES = ("*.safetensors", "*.json", "*.jinja", "*.model")

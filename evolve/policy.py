@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from evolve.recipe import Recipe
 from generation import Chat, Engine, load_chat
+from generation.checkpoint import resolve
 from generation.restart import RestartingEngine
-from rewards.checkpoint import resolve
 
 FAKE_OPTIONS = ("delay", "dies_at", "deadly")  # others are vLLM's: a recipe for it can be run dry as it is
 

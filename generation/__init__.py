@@ -1,6 +1,7 @@
 """What a policy can do: chat rendering, the engines, completions with their log-probabilities."""
 
-from generation.chat import Chat, TemplateRefused, load_chat
+from generation.chat import Chat, load_chat
+from generation.conversation import TemplateRefused
 from generation.engine import Completion, Engine, EngineDied, Request, RequestRefused, seed_from
 
 __all__ = [

@@ -1,60 +1,49 @@
-"""From messages to token ids, by the policy's own chat template."""
+"""From messages to the token ids from which a policy continues, by its own chat template."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Protocol
 
+from generation.conversation import ChatTokenizer, TemplateRefused
 from prompts import Message
 from prompts.errors import UserError
 
-
-class TemplateRefused(Exception):
-    """The chat template takes no such conversation (a system message for Gemma, roles that do not alternate)."""
+__all__ = ["Chat", "TemplateChat", "TemplateRefused", "load_chat"]
 
 
 class Chat(Protocol):
     """Renders a conversation that ends with a user turn to the token ids from which the policy continues."""
 
-    def render(self, messages: Sequence[Message]) -> list[int]: ...
+    def render(self, messages: Sequence[Message]) -> list[int]:
+        """Raises `TemplateRefused` for a conversation that the template does not take (a system message for Gemma)."""
+        ...
 
 
 class TemplateChat:
-    """The chat template of a Hugging Face tokenizer.
+    """The chat template of a Hugging Face tokenizer; control tokens come from the template alone.
 
     Token ids go to the engine, never a rendered string: tokenizing a rendered string again would put a second BOS in
-    front for Llama-3 and Gemma.
+    front for Llama-3 and Gemma, and would take a `<|eot_id|>` that a user typed for the end of the turn.
     """
 
-    def __init__(self, tokenizer: Any) -> None:
-        if not tokenizer.chat_template:
-            raise UserError(
-                f"The tokenizer of {tokenizer.name_or_path} has no chat template. A policy must be an instruct model; "
-                "for a base model put a chat_template.jinja beside its tokenizer."
-            )
+    def __init__(self, tokenizer: ChatTokenizer) -> None:
         self.tokenizer = tokenizer
 
     def render(self, messages: Sequence[Message]) -> list[int]:
-        from jinja2.exceptions import TemplateError
-
-        try:
-            ids = self.tokenizer.apply_chat_template(
-                list(messages), add_generation_prompt=True, tokenize=True, return_dict=False
-            )
-        except TemplateError as error:
-            raise TemplateRefused(str(error)) from error
-        return list(ids)
+        ids = self.tokenizer.encode([messages], generation_prompt=True)[0]
+        if isinstance(ids, str):
+            raise TemplateRefused(ids)
+        return ids
 
 
-def load_chat(model: str, revision: str | None = None) -> TemplateChat:
-    """The chat of `model`, a folder or a Hub name. No weights are read and no remote code is run."""
-    from transformers import AutoTokenizer
-
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(model, revision=revision)
-    except (OSError, ValueError) as error:
+def load_chat(folder: str | Path) -> TemplateChat:
+    """The chat of the model in `folder`. No weights are read and no remote code is run."""
+    tokenizer = ChatTokenizer(Path(folder))
+    if not tokenizer.tokenizer.chat_template:
         raise UserError(
-            f"No tokenizer could be loaded for the policy {model!r}: {error}. "
-            "Give a folder with tokenizer files or the name of a model on the Hub."
-        ) from error
+            f"The tokenizer in {folder} has no chat template. A policy must be an instruct model; for a base model "
+            "put a chat_template.jinja beside its tokenizer."
+        )
     return TemplateChat(tokenizer)

@@ -1,4 +1,4 @@
-"""The engine's process ends when the program does, even by kill -9: a device it still held would be lost to the next run.
+"""The engine's process ends when the program does, even by kill -9: a device still held is lost to the next run.
 
 vLLM stops its process only when the program ends in good order. It calls `die_with_the_program` in each process that
 it starts, as a plugin (entry point `vllm.general_plugins` in pyproject.toml).

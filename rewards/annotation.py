@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby, islice
 from typing import Any
 
+from generation.conversation import encodable
 from prompts import Message
-from rewards.conversation import encodable
 from rewards.protocol import Group, RewardModel, Score
 
 WINDOW = 512

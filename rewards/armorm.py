@@ -10,7 +10,7 @@ that takes verbosity out of the other objectives,
 The backbone runs in the requested precision, the heads always in float32, from float32 weights as they are on disk.
 
 Where the header is. By default it is found by construction: it ends the prompt as the template renders it, and no
-text of a user can imitate it (see rewards.conversation). `compat=True` is the released class to the letter instead:
+text of a user can imitate it (see generation.conversation). `compat=True` is the released class to the letter instead:
 special strings in texts are parsed, the reward is read before the first padding id, the gate at the last header
 anywhere in the row, be it inside the response, and a row without a header has the error "header_not_found".
 """
@@ -25,12 +25,12 @@ from typing import Any
 import torch
 from torch import nn
 
+from generation.checkpoint import Tensors, check_layout, fingerprint, read_json
+from generation.conversation import ChatTokenizer
 from prompts import Message, content_id
 from prompts.errors import UserError
 from rewards import objectives
 from rewards.attention import attend_packed
-from rewards.checkpoint import Tensors, check_layout, fingerprint, read_json
-from rewards.conversation import ChatTokenizer
 from rewards.packing import Row
 from rewards.passes import Layout, Reader, score_rows
 from rewards.protocol import Group, Kind, Score

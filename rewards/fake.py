@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from generation.conversation import encodable
 from prompts import content_id
-from rewards.conversation import encodable
 from rewards.protocol import Group, Kind, Score
 
 LARGEST = 16**24 - 1  # of the 24 hexadecimal digits of a content id

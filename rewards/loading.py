@@ -6,12 +6,12 @@ import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from generation.checkpoint import read_json, resolve
 from prompts.errors import UserError
-from rewards.checkpoint import read_json, resolve
 from rewards.protocol import RewardModel
 
 if TYPE_CHECKING:
-    from rewards.conversation import PromptContext
+    from rewards.context import PromptContext
 
 
 def load(
@@ -26,8 +26,8 @@ def load(
 
     `dtype` is the backbone's precision: "auto" is bfloat16 on a GPU and float32 elsewhere. `device` "auto" is the GPU
     if there is one. `batch_tokens` bounds the tokens of one forward. `compat` reproduces the quirks of the released
-    code with special strings in texts (see rewards.conversation). Raises UserError for anything but a complete, known
-    checkpoint.
+    code with special strings in texts (see generation.conversation). Raises UserError for anything but a complete,
+    known checkpoint.
     """
     if model == "fake" or model.startswith("fake:"):
         from rewards.fake import FakeRewardModel
@@ -63,7 +63,8 @@ def load(
 
 def context(model: str) -> PromptContext:
     """Limit and prompt lengths of a reward model, from its configuration and tokenizer alone (no weights are read)."""
-    from rewards.conversation import ChatContext, ChatTokenizer, NoLimit
+    from generation.conversation import ChatTokenizer
+    from rewards.context import ChatContext, NoLimit
 
     if model == "fake" or model.startswith(("fake:", "openai:")):
         return NoLimit()

@@ -31,10 +31,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from generation.checkpoint import Tensors, check_layout, fingerprint, read_json
+from generation.conversation import ChatTokenizer, TemplateRefused
 from prompts import Message, content_id
 from prompts.errors import UserError
-from rewards.checkpoint import Tensors, check_layout, fingerprint, read_json
-from rewards.conversation import ChatTokenizer, TemplateRefused
 from rewards.packing import Row
 from rewards.passes import Reader
 from rewards.protocol import Group, Kind, Score

@@ -16,11 +16,11 @@ from typing import Any
 
 import torch
 
+from generation.checkpoint import Tensors, fingerprint, read_json
+from generation.conversation import ChatTokenizer
 from prompts import Message, content_id
 from prompts.errors import UserError
 from rewards.attention import attend_packed
-from rewards.checkpoint import Tensors, fingerprint, read_json
-from rewards.conversation import ChatTokenizer
 from rewards.packing import Row
 from rewards.passes import Layout, Reader, score_rows
 from rewards.protocol import Group, Kind, Score

@@ -151,7 +151,7 @@ def test_the_ids_are_those_of_the_template(loaded: Loaded) -> None:
 
 def test_a_system_message_is_rendered_or_refused(loaded: Loaded) -> None:
     if loaded.shape.refuses_system:
-        with pytest.raises(TemplateRefused, match="system"):
+        with pytest.raises(TemplateRefused):
             loaded.render(QUESTION, system="Be brief.")
     else:
         assert "Be brief." in loaded.text(loaded.render(QUESTION, system="Be brief."))
@@ -160,7 +160,7 @@ def test_a_system_message_is_rendered_or_refused(loaded: Loaded) -> None:
 def test_roles_that_do_not_alternate_are_refused_where_the_template_says_so(loaded: Loaded) -> None:
     messages: list[Message] = [{"role": "user", "content": "One."}, {"role": "user", "content": "Two."}]
     if loaded.shape.alternates:
-        with pytest.raises(TemplateRefused, match="alternate"):
+        with pytest.raises(TemplateRefused):
             loaded.chat.render(messages)
     else:
         text = loaded.text(loaded.chat.render(messages))

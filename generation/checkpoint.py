@@ -37,7 +37,7 @@ def resolve(model: str, *, weights: bool = True) -> Path:
         return folder
     if folder.is_absolute() or model.startswith(".") or model.count("/") != 1:
         raise UserError(
-            f"reward model {model!r}: no such folder. Give a folder with config.json, or a Hub name like 'owner/name'."
+            f"model {model!r}: no such folder. Give a folder with config.json, or a Hub name like 'owner/name'."
         )
     from huggingface_hub import snapshot_download
 
@@ -47,7 +47,7 @@ def resolve(model: str, *, weights: bool = True) -> Path:
     except Exception as error:  # the Hub client raises a dozen kinds: offline, gated, missing, bad name
         why = str(error).strip().splitlines()[0] if str(error).strip() else ""
         raise UserError(
-            f"reward model {model!r}: not a folder here, and the Hub did not give it ({type(error).__name__}: {why}). "
+            f"model {model!r}: not a folder here, and the Hub did not give it ({type(error).__name__}: {why}). "
             "Check the name, the network and HF_TOKEN, or give the path of a folder."
         ) from error
 
@@ -58,7 +58,7 @@ def read_json(folder: Path, name: str, *, required: bool = False) -> dict[str, A
     if not path.is_file():
         if required:
             raise UserError(
-                f"{folder}: there is no {name}. A reward model's folder has config.json, safetensors and a tokenizer."
+                f"{folder}: there is no {name}. A model's folder has config.json, safetensors and a tokenizer."
             )
         return {}
     try:
