@@ -15,6 +15,7 @@ from tiny_models import armorm
 import rewards
 from generation.batches import token_budget_batches
 from rewards.armorm import ArmoRM
+from rewards.attention import Work, packed_attention
 from rewards.packing import Row, Segment, lay_out, packs, shared_length
 from rewards.passes import within_memory
 from rewards.protocol import Group
@@ -171,3 +172,31 @@ def test_real_responses_score_the_same_in_every_layout(tmp_path: Path, shared_da
         found = [score for scores in model.score(groups) for score in scores]
         assert [a.error for a in expected] == [b.error for b in found]
         assert max(abs(a.score - b.score) for a, b in zip(expected, found, strict=True) if not a.error) <= 2e-5
+
+
+def test_both_ways_of_packed_attention_equal_plain_attention_row_by_row() -> None:
+    """Blocks of products (float32 on a CPU) and fused kernels (else): shared keys, singles, several heads a key."""
+    generator = torch.Generator().manual_seed(0)
+    prompt = list(range(50))
+    rows = [Row([*prompt, *([100 + n] * n)], (0,), 0) for n in (1, 300, 140)] + [Row([7] * 9, (0,), 1)]
+    pack = lay_out(rows, share=True)
+    tokens = len(pack.ids)
+    query = torch.randn(1, 4, tokens, 8, generator=generator)
+    key, value = (torch.randn(1, 2, tokens, 8, generator=generator) for _ in range(2))
+    whole = torch.zeros(tokens, tokens, dtype=torch.bool)
+    for s in pack.segments:
+        whole[s.start : s.end, s.trunk_start : s.trunk_end] = True
+        whole[s.start : s.end, s.start : s.end] = torch.ones(s.end - s.start, s.end - s.start, dtype=torch.bool).tril()
+    scores = query @ key.repeat_interleave(2, 1).transpose(2, 3) * 0.3
+    weights = torch.softmax(scores.masked_fill(~whole, float("-inf")), -1)
+    expected = (weights @ value.repeat_interleave(2, 1)).transpose(1, 2)
+    cpu, places = torch.device("cpu"), [0, 49, 50, 200, tokens - 1]
+    for dtype in (torch.float32, torch.bfloat16):  # of the model: the tensors here are float32 for both
+        every = Work(pack.segments, cpu, dtype)
+        assert every.products == (dtype == torch.float32)
+        found, _ = packed_attention(torch.nn.Module(), query, key, value, None, scaling=0.3, work=every)
+        assert torch.allclose(found, expected, atol=1e-5)
+        last = Work([pack.single(place) for place in places], cpu, dtype)
+        found, _ = packed_attention(torch.nn.Module(), query, key, value, None, scaling=0.3, work=last)
+        assert torch.allclose(found[:, places], expected[:, places], atol=1e-5)
+        assert int(found.abs().sum((0, 2, 3)).count_nonzero()) == len(places)
