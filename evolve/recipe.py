@@ -116,7 +116,7 @@ class Selection(_Section):
     pair_rule: PairRule = "max_min"
     """How a pair is made of the n responses; best against worst in the paper."""
     margin: float = Field(0.0, ge=0)
-    """Smallest explicit margin of a pair, for the rule at_least_margin."""
+    """Smallest explicit margin of a pair, whatever the rule."""
     allow_cut_off: bool = False
     """Let a response that hit the length limit be the chosen one."""
 
