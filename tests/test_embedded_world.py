@@ -1,4 +1,4 @@
-"""The world behind the embedded models: it reads what it writes, and its checkers judge worked cases as people would."""
+"""The world behind the embedded models: it reads what it writes, and its checkers judge worked cases."""
 
 from __future__ import annotations
 
@@ -32,8 +32,7 @@ def named(prompt: str, answer: str) -> dict[str, float]:
     return dict(zip([n.removeprefix("world-") for n in OBJECTIVE_NAMES], verdict.qualities, strict=True))
 
 
-# Each: a prompt, a good answer, a worse one.
-WORKED = [
+WORKED = [  # a prompt, a good answer, a worse one
     ("List 3 fruits.", "Apple, pear and plum.", "Apple and pear."),
     ("List 3 fruits.", "Apple, pear and plum.", "Apple, pear and hammer."),
     ("Give me two examples of tools.", "1. Saw\n2. Drill", "1. Saw\n2. Drill\n3. Rake\n4. Axe"),
@@ -241,8 +240,8 @@ def test_training_never_sees_a_held_out_prompt() -> None:
 
 
 def test_copying_practice_holds_what_it_asks_to_copy() -> None:
-    messages, text = draw_copy(Random(6))
-    assert messages[-1]["content"].endswith(text)
+    turns, text = draw_copy(Random(6))
+    assert turns[-1]["content"].endswith(text)
 
 
 def test_a_template_reads_only_what_it_renders() -> None:

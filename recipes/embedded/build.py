@@ -46,7 +46,7 @@ def pool_of(work: Path, policy: Path, n_prompts: int) -> list[Group]:
         path.write_text("\n".join(rows))
         print(f"pool: {n_prompts} prompts, {time.monotonic() - began:.0f} s", flush=True)
     groups = [judged(*json.loads(line)) for line in path.read_text().splitlines()]
-    return [g for g in groups if g]
+    return [g for g in groups if g and max(g.quality) - min(g.quality) > 0.05]
 
 
 def main() -> None:
@@ -56,7 +56,7 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, default=HERE, help="the folders policy/ and reward/ are written here")
     parser.add_argument("--policy-steps", type=int, default=7000)
-    parser.add_argument("--reward-steps", type=int, default=4000)
+    parser.add_argument("--reward-steps", type=int, default=3600)
     parser.add_argument(
         "--pool", type=int, default=2500, help="prompts whose sampled answers the reward model learns from"
     )

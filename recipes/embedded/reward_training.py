@@ -21,10 +21,11 @@ from world.instruction import FLAWS, Messages, draw_answer, draw_instruction
 from world.judge import OBJECTIVE_NAMES, VERBOSITY, judge
 
 GROUPS, ANSWERS, CHUNK = 6, 4, 50  # prompts a batch, answers a prompt, steps a chunk
-RATES = (6e-4, 6e-4, 1e-3)  # matrices, embeddings and norms, heads
+RATES = (1e-3, 8e-4, 1.2e-3)  # matrices, embeddings and norms, heads
 GATING = {"gating_temperature": 10, "gating_hidden_dim": 128, "gating_n_hidden": 3}
 NOISE = 0.08  # standard deviation added to every judged quality: the judge is to be good, not perfect
 VERBOSITY_PENALTY = 0.1  # what the transform matrix takes off every objective per unit of verbosity
+CORRECTNESS = 4.0  # weight of the first objective in the regression: the hardest to see and the one that counts most
 DENSE, LANGUAGE = 0.3, 0.2  # weights of the two losses that only help to learn: see loss_of
 N = len(OBJECTIVE_NAMES)
 
@@ -148,19 +149,23 @@ def loss_of(model: RewardModel, encoder: Encoder, groups: list[Group]) -> tuple[
     rewards, _, score = model.heads(hidden[rows, batch.last], hidden[rows, batch.gate])
     target = torch.tensor([q for g in groups for q in g.qualities])
     target = target + NOISE * torch.randn_like(target)
-    regression = functional.mse_loss(rewards, target)
+    weight = torch.ones(N)
+    weight[0] = CORRECTNESS
+    regression = (weight * (rewards - target) ** 2).mean()
     row, at = batch.answer.nonzero(as_tuple=True)
-    dense = functional.mse_loss(model.regression_layer(hidden[row, at]), target[row])
+    dense = (weight * (model.regression_layer(hidden[row, at]) - target[row]) ** 2).mean()
     preference, agree = preference_loss(score.view(len(groups), -1), torch.tensor([g.quality for g in groups]))
     return 4.0 * (regression + DENSE * dense) + preference + LANGUAGE * language, agree
 
 
 def preference_loss(score: Tensor, quality: Tensor) -> tuple[Tensor, float]:
     """Bradley-Terry over the pairs of a group; `score` and `quality` are (groups, answers). Clear pairs weigh more."""
-    quality = quality + NOISE * torch.randn_like(quality)
+    noisy = quality + NOISE * torch.randn_like(quality)
     margin = score.unsqueeze(2) - score.unsqueeze(1)
-    better = quality.unsqueeze(2) - quality.unsqueeze(1)
-    pairs = better > 0.02
+    better = noisy.unsqueeze(2) - noisy.unsqueeze(1)
+    pairs = (better > 0) & ((quality.unsqueeze(2) - quality.unsqueeze(1)).abs() > 0.02)
+    if not pairs.any():
+        return torch.zeros(()), 0.5
     loss = functional.softplus(-8.0 * margin[pairs]) * better[pairs].clamp(max=0.5)
     return loss.mean(), (margin[pairs] > 0).float().mean().item()
 

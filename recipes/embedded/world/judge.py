@@ -84,6 +84,24 @@ def repetition(answer: str) -> float:
     return min(len(set(said)) / max(1, len(said)), len(set(grams)) / len(grams) if grams else 1.0)
 
 
+def focused(answer: str) -> float:
+    said = sum(r.lower() in answer.lower() for r in (*RAMBLES, "Well, let me think", "This is not so easy"))
+    return max(0.0, 1.0 - 0.3 * said)
+
+
+def ended(asked: Instruction, answer: str) -> float:
+    """Whether the answer comes to an end: a closing mark, the last line of a list, or the last words asked for."""
+    asked_for = any(m.name == "last words" and m.check(v, answer) > 0 for m, v in asked.rules)
+    return float(bool(answer) and (answer[-1] in ".!?" or "\n" in answer or asked_for))
+
+
+def capitalized(asked: Instruction, answer: str) -> float:
+    """Share of sentences that begin with a capital letter or with none; small letters may be asked for."""
+    if any(m.name == "small letters" for m, _ in asked.rules):
+        return 1.0
+    return mean([float(not s.lstrip("*0123456789. ")[:1].islower()) for s in sentences(answer)])
+
+
 def judge_instruction(asked: Instruction, answer: str) -> Verdict:
     said, answer = words(answer), answer.strip()
     rules = {s: mean([m.check(v, answer) for m, v in asked.rules if m.strategy == s]) for s in STRATEGIES}
@@ -91,15 +109,11 @@ def judge_instruction(asked: Instruction, answer: str) -> Verdict:
     correct = asked.family.check(asked.values, without_rules(asked, answer)) if said else 0.0
     known = mean([float(w.isdigit() or w in known_words()) for w in said])
     wanted = {w for v in asked.values.values() for w in words(v)} - {"a", "an", "the"}
-    starts = [s.lstrip("*0123456789. ")[:1] for s in sentences(answer)]
-    lower = any(m.name == "small letters" for m, _ in asked.rules)
-    ending = float(
-        answer[-1:] in ".!?" or "\n" in answer or (any(m.name == "last words" for m, _ in asked.rules) and each[-1] > 0)
-    )
-    once = repetition(answer)
-    focus = max(
-        0.0,
-        1.0 - 0.3 * sum(r.lower() in answer.lower() for r in (*RAMBLES, "Well, let me think", "This is not so easy")),
+    once, focus, ending, capitals = (
+        repetition(answer),
+        focused(answer),
+        ended(asked, answer),
+        capitalized(asked, answer),
     )
     qualities = {
         "correctness": correct,
@@ -113,8 +127,8 @@ def judge_instruction(asked: Instruction, answer: str) -> Verdict:
         "rules-kept": mean(each),
         "arithmetic": true_equations(answer),
         "no-repetition": once,
-        "ending": ending if said else 0.0,
-        "capital-letters": 1.0 if lower else mean([float(not c.islower()) for c in starts]),
+        "ending": ending,
+        "capital-letters": capitals,
         "known-words": known,
         "brevity": max(0.0, 1.0 - max(0, len(said) - 12) / 60),
         "friendliness": float(any(o in answer for o in (*OPENERS, *CLOSERS))),
@@ -123,7 +137,7 @@ def judge_instruction(asked: Instruction, answer: str) -> Verdict:
         "richness": len(set(said)) / max(1, len(said)),
     }
     core = 0.65 * correct + 0.35 * mean(each) if each else correct
-    form = mean([once, ending, known, qualities["capital-letters"]])
+    form = mean([once, ending, known, capitals])
     spoiled = (0.4 + 0.6 * min(once, known)) * (0.7 + 0.3 * focus)
     quality = (0.85 * core + 0.15 * form) * spoiled if said else 0.0
     return Verdict(asked.family.name, quality, tuple(qualities[q] for q in QUALITIES))
