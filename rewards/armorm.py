@@ -26,11 +26,11 @@ import torch
 from torch import nn
 
 from generation.checkpoint import Tensors, check_layout, fingerprint, read_json
-from generation.conversation import ChatTokenizer
 from prompts import Message, content_id
 from prompts.errors import UserError
 from rewards import objectives
 from rewards.attention import attend_packed
+from rewards.limits import load_chat
 from rewards.packing import Row
 from rewards.passes import Layout, Reader, score_rows
 from rewards.protocol import Group, Kind, Score
@@ -60,7 +60,7 @@ class ArmoRM:
         self.name, self.dtype, self.compat = name, dtype, compat
         self.objective_names = _objective_names(folder, raw)
         self.limit = int(raw["max_position_embeddings"])
-        self.chat = ChatTokenizer(folder, compat=compat)
+        self.chat = load_chat(folder, compat=compat)
         self.header = self.chat.text_ids(HEADER, special=True)
         self.pad_id: int | None = raw.get("pad_token_id")
         backbone, self.heads = _load(folder, raw, dtype, device)

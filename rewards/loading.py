@@ -11,7 +11,7 @@ from prompts.errors import UserError
 from rewards.protocol import RewardModel
 
 if TYPE_CHECKING:
-    from rewards.context import PromptContext
+    from rewards.limits import PromptContext
 
 
 def load(
@@ -63,8 +63,7 @@ def load(
 
 def context(model: str) -> PromptContext:
     """Limit and prompt lengths of a reward model, from its configuration and tokenizer alone (no weights are read)."""
-    from generation.conversation import ChatTokenizer
-    from rewards.context import ChatContext, NoLimit
+    from rewards.limits import ChatContext, NoLimit, load_chat
 
     if model == "fake" or model.startswith(("fake:", "openai:")):
         return NoLimit()
@@ -73,7 +72,7 @@ def context(model: str) -> PromptContext:
         from rewards.pairrm import PairText
 
         return PairText(folder)
-    return ChatContext(int(_limit(folder)), ChatTokenizer(folder))
+    return ChatContext(int(_limit(folder)), load_chat(folder))
 
 
 def _class(folder: Path) -> tuple[str, str]:

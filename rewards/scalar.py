@@ -17,10 +17,10 @@ from typing import Any
 import torch
 
 from generation.checkpoint import Tensors, fingerprint, read_json
-from generation.conversation import ChatTokenizer
 from prompts import Message, content_id
 from prompts.errors import UserError
 from rewards.attention import attend_packed
+from rewards.limits import load_chat
 from rewards.packing import Row
 from rewards.passes import Layout, Reader, score_rows
 from rewards.protocol import Group, Kind, Score
@@ -49,7 +49,7 @@ class ScalarClassifier:
     ) -> None:
         read_json(folder, "config.json", required=True)
         self.name, self.dtype, self.compat = name, dtype, compat
-        self.chat = ChatTokenizer(folder, compat=compat)
+        self.chat = load_chat(folder, compat=compat)
         backbone, self.weight = _load(folder, dtype, device)
         self.limit = int(backbone.config.max_position_embeddings)
         self.pad_id: int | None = backbone.config.pad_token_id

@@ -221,6 +221,11 @@ def test_loading_says_what_is_wrong(tmp_path: Path) -> None:
         rewards.load(str(cut))
 
 
+def test_a_missing_chat_template_is_said_at_once(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no chat template"):
+        rewards.load(str(armorm(tmp_path, template="")))
+
+
 def test_a_hub_name_that_cannot_be_had_is_a_user_error() -> None:
     with pytest.raises(UserError, match="the Hub did not give it"):
         rewards.load("nobody-at-all/no-such-reward-model")

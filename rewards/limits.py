@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from generation.conversation import ChatTokenizer, TemplateRefused
 from prompts import Message
+from prompts.errors import UserError
 
 
 class PromptContext(Protocol):
@@ -26,6 +28,17 @@ class PromptContext(Protocol):
     def room(self, messages: Sequence[Message]) -> int | None:
         """Tokens left for the text of a response: None without a limit, 0 if nothing fits or the template refuses."""
         ...
+
+
+def load_chat(folder: Path, *, compat: bool = False) -> ChatTokenizer:
+    """The tokenizer of a reward model that reads conversations. Raises UserError if it has no chat template."""
+    chat = ChatTokenizer(folder, compat=compat)
+    if not chat.tokenizer.chat_template:
+        raise UserError(
+            f"{folder}: the tokenizer has no chat template, which says how a conversation is written for this model. "
+            "Put the model's chat_template.jinja into the folder."
+        )
+    return chat
 
 
 @dataclass(frozen=True, slots=True)
