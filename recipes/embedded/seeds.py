@@ -29,11 +29,11 @@ def draw_seeds() -> list[Instruction]:
 
 def save_seeds(path: Path) -> int:
     rows = [asked.messages() for asked in draw_seeds()]
-    lines = [{"prompt": m[0]["content"]} if len(m) == 1 else {"messages": m} for m in rows]
+    lines = [{"prompt": m[0]["content"] if len(m) == 1 else m} for m in rows]
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     return len(lines)
 
 
 def load_seeds(path: Path) -> list[list[dict[str, str]]]:
     rows = [json.loads(line) for line in path.read_text().splitlines()]
-    return [r["messages"] if "messages" in r else [{"role": "user", "content": r["prompt"]}] for r in rows]
+    return [p if isinstance(p := r["prompt"], list) else [{"role": "user", "content": p}] for r in rows]
