@@ -9,6 +9,7 @@ row must not grow with the length of the texts (`--words` makes prompts longer).
 from __future__ import annotations
 
 import argparse
+import asyncio
 import importlib
 import json
 import random
@@ -24,7 +25,12 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from prompts import Prompt
+from evolve.algorithms import evolve_then_select
+from evolve.output import write_outcome
+from evolve.recipe import Recipe
+from evolve.run import Run
+from generation.fake import FakeChat, FakeEngine
+from prompts import STRATEGIES, Prompt
 
 PHASES = ("add", "grow", "annotate", "resume", "select", "write")
 VOCABULARY = [f"{a}{b}" for a in "ba ce di fo gu la me ni po ru".split() for b in "ck ll mp nd rt st".split()]
@@ -49,7 +55,7 @@ def report(size: int, result: dict[str, Any]) -> None:
     total = sum(rows.values())
     print(f"\n{size:,} prompts: {total:,} rows (" + ", ".join(f"{n:,} {table}" for table, n in rows.items()) + "),")
     print(f"  {result['disk_bytes'] / total:,.0f} bytes a row on disk; idle program {result['idle_mib']:,} MiB")
-    print(f"  {'phase':<10}{'seconds':>9}{'rows':>13}{'rows/s':>11}{'peak MiB':>10}{'bytes/row':>11}")
+    print(f"  {'phase':<10}{'seconds':>9}{'CPU s':>9}{'rows':>13}{'rows/s':>11}{'peak MiB':>10}{'bytes/row':>11}")
     of_phase = {
         "add": size,
         "grow": rows["prompts"] - size + rows["responses"],
@@ -59,20 +65,15 @@ def report(size: int, result: dict[str, Any]) -> None:
         "write": result["train"],
     }
     for phase in PHASES:
-        seconds, mib = result["phases"][phase]
+        seconds, cpu, mib = result["phases"][phase]
         n = of_phase[phase]
-        print(f"  {phase:<10}{seconds:>9.1f}{n:>13,}{n / seconds:>11,.0f}{mib:>10,}{mib * 2**20 / total:>11.0f}")
+        figures = f"{seconds:>9.1f}{cpu:>9.1f}{n:>13,}{n / seconds:>11,.0f}{mib:>10,}{mib * 2**20 / total:>11.0f}"
+        print(f"  {phase:<10}{figures}")
     sys.stdout.flush()
 
 
 def measure(size: int, arguments: argparse.Namespace) -> dict[str, Any]:
     """All phases on a fresh folder. Seconds and peak MiB above the idle program of each."""
-    from evolve.algorithms import evolve_then_select
-    from evolve.output import write_outcome
-    from evolve.recipe import Recipe
-    from evolve.run import Run
-    from prompts import STRATEGIES
-
     folder = Path(tempfile.mkdtemp(prefix="pool-benchmark-", dir=arguments.folder))
     recipe = Recipe.model_validate(
         {
@@ -84,16 +85,18 @@ def measure(size: int, arguments: argparse.Namespace) -> dict[str, Any]:
             "sampling": {"n": arguments.n},
         }
     )
-    phases: dict[str, tuple[float, int]] = {}
+    phases: dict[str, tuple[float, float, int]] = {}
     try:
         run = Run(recipe, folder)
-        _import_what_is_imported_late()
+        importlib.import_module("rewards.fake")  # imported late: not to be taken for memory of a phase
         idle = _memory("VmRSS")
         with run.pool.growing():
             with _phase(phases, "add", idle):
                 ids = run.grower.add_initial(generated(size, arguments.words))
             run.__dict__["prompts"] = ids  # X, which a run otherwise reads from its source
-            with _phase(phases, "grow and annotate", idle):
+            with _phase(phases, "grow", idle):
+                asyncio.run(_grow(run, ids))
+            with _phase(phases, "annotate", idle):
                 run.grow(sample=ids, evolve=ids)
             resumed = Run(recipe, folder)
             resumed.__dict__["prompts"], resumed.n_source = ids, size
@@ -103,15 +106,18 @@ def measure(size: int, arguments: argparse.Namespace) -> dict[str, Any]:
                 outcome = evolve_then_select(resumed)
             with _phase(phases, "write", idle):
                 write_outcome(resumed, outcome)
-        stages = run.stages
-        peak = phases.pop("grow and annotate")[1]
-        phases["grow"], phases["annotate"] = (stages["generate"].seconds, peak), (stages["reward"].seconds, peak)
         rows = {"prompts": _rows(folder, "prompts"), "responses": _rows(folder, "responses")}
         rows["rewards"] = _rows(folder, "rewards")
         disk = sum(path.stat().st_size for path in (folder / "pool").rglob("*.parquet"))
         return {"rows": rows, "train": len(outcome.train), "phases": phases, "idle_mib": idle, "disk_bytes": disk}
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+async def _grow(run: Run, ids: list[str]) -> None:
+    engine, chat = FakeEngine(), FakeChat()
+    await engine.start()
+    await run.grower.run(engine, chat, run.grower.jobs(set(ids), set(ids)))
 
 
 def generated(size: int, words: int) -> Iterator[Prompt]:
@@ -128,17 +134,12 @@ def _rows(folder: Path, table: str) -> int:
     return sum(pq.read_metadata(path).num_rows for path in (folder / "pool" / table).rglob("*-*.parquet"))
 
 
-def _import_what_is_imported_late() -> None:
-    for name in ("evolve.annotate", "generation.fake", "rewards.fake"):
-        importlib.import_module(name)
-
-
 @contextmanager
-def _phase(phases: dict[str, tuple[float, int]], name: str, idle: int) -> Iterator[None]:
+def _phase(phases: dict[str, tuple[float, float, int]], name: str, idle: int) -> Iterator[None]:
     Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
-    started = time.perf_counter()
+    started, cpu = time.perf_counter(), time.process_time()
     yield
-    phases[name] = (time.perf_counter() - started, _memory("VmHWM") - idle)
+    phases[name] = (time.perf_counter() - started, time.process_time() - cpu, _memory("VmHWM") - idle)
 
 
 def _memory(kind: str) -> int:
