@@ -24,6 +24,10 @@ def fingerprint(model: str) -> str:
 
     Digests are remembered by path, size and time of change, so 16 GB of weights are read once.
     """
+    if model.startswith("openai:"):
+        from rewards.judge import TEMPLATE
+
+        return content_id("judge", model, os.environ.get("OPENAI_BASE_URL"), TEMPLATE)
     if is_weightless(model):
         return model
     folder = resolve(model, weights=False)

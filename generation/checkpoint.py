@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,14 +14,6 @@ if TYPE_CHECKING:
 
 # Weights, configuration, tokenizer and template: all that a score depends on, and nothing that could run.
 FILES = ["*.safetensors", "*.safetensors.index.json", "*.json", "*.jinja", "tokenizer.model", "spm.model"]
-IDENTITY = [
-    "config.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "chat_template.jinja",
-    "spm.model",
-]
 
 
 def resolve(model: str, *, weights: bool = True) -> Path:
@@ -153,25 +142,3 @@ def check_layout(folder: Path, found: Mapping[str, tuple[int, ...]], expected: M
             f"{folder}: the weights do not fit the model that config.json describes. {'; '.join(problems)}. "
             "A score from such a checkpoint would mean nothing: fetch the complete checkpoint, or correct config.json."
         )
-
-
-def fingerprint(folder: Path) -> dict[str, str]:
-    """SHA-256 of every file that a score depends on, by name.
-
-    Files in the Hub's cache are links to blobs named by their SHA-256, which is taken at its word; others are read.
-    """
-    paths = [
-        path
-        for path in (*sorted(folder.glob("*.safetensors")), *(folder / name for name in IDENTITY))
-        if path.is_file()
-    ]
-    with ThreadPoolExecutor(8) as pool:
-        return dict(zip((path.name for path in paths), pool.map(_sha256, paths), strict=True))
-
-
-def _sha256(path: Path) -> str:
-    blob = path.resolve().name
-    if path.is_symlink() and re.fullmatch(r"[0-9a-f]{64}", blob):
-        return blob
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -25,8 +25,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from generation.checkpoint import Tensors, check_layout, fingerprint, read_json
-from prompts import Message, content_id
+from generation.checkpoint import Tensors, check_layout, read_json
+from prompts import Message
 from prompts.errors import UserError
 from rewards import objectives
 from rewards.attention import attend_packed
@@ -65,7 +65,6 @@ class ArmoRM:
         self.pad_id: int | None = raw.get("pad_token_id")
         backbone, self.heads = _load(folder, raw, dtype, device)
         self.reader = Reader(backbone, batch_tokens=batch_tokens, pad_id=self.pad_id or 0, layout=layout)
-        self.id = content_id("armorm", fingerprint(folder), str(dtype), compat)
 
     def score(self, groups: Sequence[Group]) -> list[list[Score]]:
         """Score, objectives and gate weights of every response. Errors of a row: "too_long", "template_refused",

@@ -23,7 +23,6 @@ class FakeRewardModel:
 
     def __init__(self, seed: int = 0) -> None:
         self.seed = seed
-        self.id = content_id("fake reward", seed)
 
     def score(self, groups: Sequence[Group]) -> list[list[Score]]:
         """A score for every response of every group."""

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from prompts import content_id
 from prompts.errors import UserError
 from rewards.protocol import Group, Kind, Score
 
@@ -64,7 +63,6 @@ class Judge:
         self.client = _client()
         self.model, self.name, self.template = model, f"openai:{model}", template
         self.max_tokens, self.concurrency, self.longest_pause = max_tokens, concurrency, longest_pause
-        self.id = content_id("judge", model, str(self.client.base_url), template, max_tokens)
 
     def score(self, groups: Sequence[Group]) -> list[list[Score]]:
         """Score of every response. Errors of a row: "no_score" (no grade in the answer, or one out of range),

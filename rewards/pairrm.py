@@ -31,9 +31,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from generation.checkpoint import Tensors, check_layout, fingerprint, read_json
+from generation.checkpoint import Tensors, check_layout, read_json
 from generation.conversation import ChatTokenizer, TemplateRefused
-from prompts import Message, content_id
+from prompts import Message
 from prompts.errors import UserError
 from rewards.packing import Row
 from rewards.passes import Reader
@@ -66,7 +66,6 @@ class PairRM:
         self.text = PairText(folder, compat=compat)
         backbone, self.head = _load(folder, dtype, device)
         self.reader = Reader(backbone, batch_tokens=batch_tokens, pad_id=backbone.config.pad_token_id or 0)
-        self.id = content_id("pairrm", fingerprint(folder), str(dtype), compat)
 
     def score(self, groups: Sequence[Group]) -> list[list[Score]]:
         """Score of every response against the others of its group. Errors of a row: "too_long", "template_refused",

@@ -38,11 +38,9 @@ class Score:
 class RewardModel(Protocol):
     """A loaded reward model.
 
-    `id` is a content hash of the weights, tokenizer, template and every setting that moves a score (dtype, compat).
     `comparable_across_prompts` is False for pairwise models, whose scores rank the responses of one prompt only.
     """
 
-    id: str
     name: str
     kind: Kind
     comparable_across_prompts: bool

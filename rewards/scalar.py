@@ -16,8 +16,8 @@ from typing import Any
 
 import torch
 
-from generation.checkpoint import Tensors, fingerprint, read_json
-from prompts import Message, content_id
+from generation.checkpoint import Tensors, read_json
+from prompts import Message
 from prompts.errors import UserError
 from rewards.attention import attend_packed
 from rewards.limits import load_chat
@@ -54,7 +54,6 @@ class ScalarClassifier:
         self.limit = int(backbone.config.max_position_embeddings)
         self.pad_id: int | None = backbone.config.pad_token_id
         self.reader = Reader(backbone, batch_tokens=batch_tokens, pad_id=self.pad_id or 0, layout=layout)
-        self.id = content_id("scalar", fingerprint(folder), str(dtype), compat)
 
     def score(self, groups: Sequence[Group]) -> list[list[Score]]:
         """Score of every response. Errors of a row: "too_long", "template_refused", "special_strings",

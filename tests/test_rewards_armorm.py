@@ -171,7 +171,6 @@ def test_compat_equals_the_released_class_to_the_letter(folder: Path, text: str)
 
 def test_compat_and_default_differ_only_on_special_strings(folder: Path, model: ArmoRM) -> None:
     compat = rewards.load(str(folder), compat=True)
-    assert compat.id != model.id
     group = Group(USER, [*TEXTS, *SPECIAL_TEXTS])
     agree = [close(a, b, 2e-5) for a, b in zip(compat.score([group])[0], model.score([group])[0], strict=True)]
     assert agree == [True] * len(TEXTS) + [False] * len(SPECIAL_TEXTS)
