@@ -128,11 +128,9 @@ def export(
 ) -> None:
     """Write a dataset that was made in the form that a trainer reads."""
     from evolve.export import export as write
-    from evolve.output import dataset_folder
 
     folder, recipe = _stored_recipe(run, _overrides(None, algo, metric, alpha, k, None))
-    written = write(folder, dataset_folder(folder, iteration or _last_iteration(folder), recipe), recipe, format, out)
-    print(written)
+    print(write(folder, iteration or _last_iteration(folder), recipe, format, out))
 
 
 @app.command()

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from evolve import identity
 from evolve.files import whole_file
 from evolve.lookup import Lookup
+from evolve.output import find_dataset
 from evolve.pool import Pool
 from evolve.recipe import Recipe
 from prompts.errors import UserError
@@ -54,16 +55,14 @@ LLAMAFACTORY_INFO = {
 }
 
 
-def export(run_folder: Path, dataset: Path, recipe: Recipe, form: str, out: Path) -> str:
-    """Write `dataset` as `form` to `out` and return a line that says what was written."""
+def export(run_folder: Path, iteration: int, recipe: Recipe, form: str, out: Path) -> str:
+    """Write the dataset that `recipe` made as `form` to `out` and return a line that says what was written."""
     if form == "responses":
         n = _write_lines(out, _responses(run_folder, recipe))
         return f"{out}: {n:,} responses with their scores"
     if form not in FORMATS:
         raise UserError(f"No format {form!r}: expected one of {', '.join([*FORMATS, 'responses'])}.")
-    source = dataset / "train.parquet"
-    if not source.exists():
-        raise UserError(f"No dataset at {source}. Make it first: `evolve select` with the same options.")
+    source = find_dataset(run_folder, iteration, recipe) / "train.parquet"
     target = out / "train.jsonl" if form == "llamafactory" else out
     n = _write_lines(target, map(FORMATS[form], _rows(source)))
     if form == "llamafactory":

@@ -165,9 +165,10 @@ class Grower:
                 raise RequestRefused(PARENT_TOO_LONG)
             seed = seed_from(self.recipe.sampling.seed, parent.id, template.strategy) + index
             (completion,) = await self._complete(ids, 1, seed)
-        except (TemplateRefused, RequestRefused):
-            self.tally.dropped[PARENT_TOO_LONG] += 1
-            self.pool.prompts.append([row | {"messages": [], "verdict": PARENT_TOO_LONG}])
+        except (TemplateRefused, RequestRefused) as error:
+            reason = _reason(error, PARENT_TOO_LONG)
+            self.tally.dropped[reason] += 1
+            self.pool.prompts.append([row | {"messages": [], "verdict": reason}])
             return
         self.tally.rewrites += 1
         child, verdict, child_ids = self._judge(parent, template, completion)
@@ -190,7 +191,10 @@ class Grower:
         verdict = filters.verdict(parent, text, template, completion.finish_reason)
         if verdict != filters.KEPT:
             return child, verdict, []
-        ids = self.chat.render(child.messages)
+        try:
+            ids = self.chat.render(child.messages)
+        except TemplateRefused as error:
+            return child, _reason(error, ""), []
         if filters.too_long(len(ids), self._prompt_limit()):
             return child, filters.TOO_LONG, ids
         if self._too_long_for_reward(child.messages):
@@ -202,7 +206,11 @@ class Grower:
         n_bytes = sum(len(message["content"].encode()) + 64 for message in messages)
         if limit is None or n_bytes <= limit - RESPONSE_ROOM:  # a token is at least a byte: no need to count
             return False
-        return filters.too_long(self.reward_context.count(messages), limit - min(RESPONSE_ROOM, limit // 4))
+        try:
+            n_tokens = self.reward_context.count(messages)
+        except TemplateRefused:
+            return False  # each response will have that as its error
+        return filters.too_long(n_tokens, limit - min(RESPONSE_ROOM, limit // 4))
 
     def _prompt_limit(self) -> int:
         """The longest prompt in tokens: the policy's context less room for a response."""
@@ -218,10 +226,8 @@ class Grower:
                 if filters.too_long(len(ids), self._prompt_limit()):
                     raise RequestRefused(filters.TOO_LONG)
                 completions = await self._complete(ids, len(run), seed)
-            except TemplateRefused:
-                return self._refuse(prompt_id, "template_refused")
-            except RequestRefused as error:
-                return self._refuse(prompt_id, filters.TOO_LONG if str(error) == filters.TOO_LONG else "engine_refused")
+            except (TemplateRefused, RequestRefused) as error:
+                return self._refuse(prompt_id, _reason(error, filters.TOO_LONG))
             self.tally.samples += len(completions)
             self.pool.responses.append(
                 self._response_row(prompt_id, i, seed + i - run.start, completion)
@@ -272,6 +278,13 @@ def accepted(row: dict[str, Any], reward_limit: int | None) -> bool:
     if row["verdict"] != TOO_LONG_FOR_REWARD:
         return bool(row["verdict"] == filters.KEPT)
     return reward_limit is None or reward_limit > row["reward_limit"]
+
+
+def _reason(error: Exception, too_long: str) -> str:
+    """Why a prompt could not be asked: `too_long` if that is what was raised, else who refused it."""
+    if isinstance(error, TemplateRefused):
+        return "template_refused"
+    return too_long if str(error) == too_long else "engine_refused"
 
 
 def _prompt_row(key: str, prompt: Prompt, verdict: str) -> dict[str, Any]:

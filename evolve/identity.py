@@ -81,6 +81,13 @@ def rewards_of(recipe: Recipe) -> list[Maker]:
     return makers
 
 
+def source_digests(source: str) -> list[str]:
+    """Digests of a local file or a folder of files; none for a dataset of the Hub, which is read once for a run."""
+    path = Path(source)
+    files = sorted(path.rglob("*.parquet")) if path.is_dir() else [path] if path.is_file() else []
+    return [file_digest(one) for one in files]
+
+
 def file_digest(path: Path) -> str:
     status = path.stat()
     key = f"{path.resolve()} {status.st_size} {status.st_mtime_ns}"

@@ -29,6 +29,7 @@ def manifest(run: Run, outcome: Outcome) -> dict[str, Any]:
     return {
         "recipe": run.recipe.model_dump(),
         "iteration": run.iteration,
+        "made_of": run.made_of,
         "versions": versions(),
         "sampler": {"id": run.sampler.id, "policy": run.sampler.model}
         | run.sampler.settings

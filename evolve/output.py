@@ -14,6 +14,7 @@ from evolve.lookup import Lookup
 from evolve.manifest import manifest
 from evolve.recipe import Recipe, Selection
 from evolve.run import Run
+from prompts.errors import UserError
 
 
 def metric_folder(selection: Selection) -> str:
@@ -40,9 +41,35 @@ def dataset_folder(run_folder: Path, iteration: int, recipe: Recipe) -> Path:
     return run_folder / f"iteration-{iteration}" / recipe.algorithm / metric_folder(recipe.selection)
 
 
+def folder_for(run: Run) -> Path:
+    """Where this run writes: beside, not over, a dataset of the same selection from another policy, reward or X."""
+    plain = dataset_folder(run.folder, run.iteration, run.recipe)
+    there = read_manifest(plain)
+    same = not there or there["made_of"] == run.made_of
+    return plain if same else plain.with_name(f"{plain.name}-{run.made_of[:6]}")
+
+
+def find_dataset(run_folder: Path, iteration: int, recipe: Recipe) -> Path:
+    """The folder of the dataset that `recipe` made. Raises `UserError` if there is none."""
+    plain = dataset_folder(run_folder, iteration, recipe)
+    wanted = json.loads(recipe.model_dump_json())
+    for folder in (plain, *sorted(plain.parent.glob(f"{plain.name}-??????"))):
+        if read_manifest(folder).get("recipe") == wanted:
+            return folder
+    raise UserError(f"No dataset of this recipe at {plain}. Make it first: `evolve select` with the same options.")
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a dataset, empty if the dataset is not there or not whole."""
+    try:
+        return dict(json.loads((folder / "manifest.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return {}
+
+
 def write_outcome(run: Run, outcome: Outcome) -> tuple[Path, dict[str, Any]]:
     """Write the dataset of an iteration; the manifest last, so a folder with a manifest is whole."""
-    folder = dataset_folder(run.folder, run.iteration, run.recipe)
+    folder = folder_for(run)
     (folder / "manifest.json").unlink(missing_ok=True)
     prompts, standing, origins = Lookup(run.pool.prompts, "id"), Standing(outcome.ranking), Origins(outcome.evolved)
     with run.timed("write"):

@@ -81,12 +81,24 @@ class Run:
         return Grower(self.pool, self.recipe, self.sampler.id, self.templates, self.reward_context, self.tally)
 
     @cached_property
+    def x_id(self) -> str:
+        """Identity of X: how it is drawn, and from what."""
+        config = self.recipe.prompts
+        content = identity.source_digests(config.source)
+        return content_id("x", config.model_dump(), self.recipe.policy.system_prompt, content)
+
+    @property
+    def made_of(self) -> str:
+        """Identity of all that a dataset depends on beside the selection: X, templates, sampler, n, reward models."""
+        evolve = [[template.strategy, template.id] for template in self.templates.values()]
+        rewards = [[maker.id, maker.weight] for maker in self.rewards]
+        n = [self.recipe.sampling.n, self.recipe.evolve.per_strategy]
+        return content_id("dataset", self.x_id, evolve, self.sampler.id, rewards, n)
+
+    @cached_property
     def prompts(self) -> list[str]:
         """X: the ids of the initial prompts, in order. Drawn once for a run and fixed for its iterations."""
-        config = self.recipe.prompts
-        source = Path(config.source)
-        content = [identity.file_digest(source)] if source.is_file() else []
-        x_id = content_id("x", config.model_dump(), self.recipe.policy.system_prompt, content)
+        x_id = self.x_id
         stored = self.pool.description("x", x_id)
         if not stored or not all(self.grower.index.has(initial_key(one)) for one in stored["ids"]):
             if self.view_only:

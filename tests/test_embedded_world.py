@@ -223,7 +223,8 @@ def test_training_never_sees_a_held_out_prompt() -> None:
     assert len(shipped) >= 150
     families = set()
     for row in shipped:
-        asked = read(row.get("messages") or [{"role": "user", "content": row["prompt"]}])
+        turns = row["prompt"]
+        asked = read(turns if isinstance(turns, list) else [{"role": "user", "content": turns}])
         assert asked is not None
         assert is_held_out(asked.core, asked.values)
         families.add(asked.family.name)

@@ -10,7 +10,7 @@ import pytest
 from fake_runs import Made, fake_recipe, make, pool_rows, prompt, write_source
 
 from evolve.export import FORMATS, export
-from evolve.recipe import Recipe
+from evolve.recipe import Recipe, override_recipe
 from prompts.errors import UserError
 
 CONVERSATION = [
@@ -40,7 +40,7 @@ def _loaded(path: Path, cache: Path) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_every_format_loads_back_as_the_train_set(form: str, made: Made, recipe: Recipe, tmp_path: Path) -> None:
-    said = export(made.folder.parents[2], made.folder, recipe, form, tmp_path / "out")
+    said = export(made.folder.parents[2], 1, recipe, form, tmp_path / "out")
     path = tmp_path / "out" / "train.jsonl" if form == "llamafactory" else tmp_path / "out"
     train = made.train.to_pylist()
     assert said == f"{path}: {len(train)} pairs for {form}"
@@ -62,7 +62,7 @@ def test_every_format_loads_back_as_the_train_set(form: str, made: Made, recipe:
 
 
 def test_llamafactory_finds_what_its_description_names(made: Made, recipe: Recipe, tmp_path: Path) -> None:
-    export(made.folder.parents[2], made.folder, recipe, "llamafactory", tmp_path / "data")
+    export(made.folder.parents[2], 1, recipe, "llamafactory", tmp_path / "data")
     ((name, about),) = json.loads((tmp_path / "data" / "dataset_info.json").read_text(encoding="utf-8")).items()
     assert name == recipe.name
     assert about["ranking"] is True
@@ -76,7 +76,7 @@ def test_llamafactory_finds_what_its_description_names(made: Made, recipe: Recip
 def test_every_response_that_was_paid_for_is_exported_with_its_scores(
     made: Made, recipe: Recipe, tmp_path: Path
 ) -> None:
-    said = export(made.folder.parents[2], made.folder, recipe, "responses", tmp_path / "out.jsonl")
+    said = export(made.folder.parents[2], 1, recipe, "responses", tmp_path / "out.jsonl")
     stored = pool_rows(made.folder.parents[2])
     responses = {row["id"]: row for row in map(json.loads, stored["responses"])}
     rewards = {row["response_id"]: row["score"] for row in map(json.loads, stored["rewards"])}
@@ -99,12 +99,13 @@ def test_every_response_that_was_paid_for_is_exported_with_its_scores(
 def test_wrong_wishes_are_told_the_right_ones(made: Made, recipe: Recipe, tmp_path: Path) -> None:
     run = made.folder.parents[2]
     with pytest.raises(UserError, match=r"No format 'csv': expected one of trl, openrlhf, llamafactory, responses"):
-        export(run, made.folder, recipe, "csv", tmp_path / "out")
-    with pytest.raises(UserError, match=r"No dataset at .*eva.*train.parquet. Make it first: `evolve select`"):
-        export(run, made.folder.with_name("eva-k20pct"), recipe, "trl", tmp_path / "out")
+        export(run, 1, recipe, "csv", tmp_path / "out")
+    eva = override_recipe(recipe.model_dump(), {"selection.metric": "eva"}, "the test")
+    with pytest.raises(UserError, match=r"No dataset of this recipe at .*eva.*Make it first: `evolve select`"):
+        export(run, 1, eva, "trl", tmp_path / "out")
     (tmp_path / "file").write_text("earlier")
     with pytest.raises(UserError, match="it can't be written"):
-        export(run, made.folder, recipe, "trl", tmp_path / "file" / "out")
+        export(run, 1, recipe, "trl", tmp_path / "file" / "out")
     with pytest.raises(UserError, match="it can't be written"):
-        export(run, made.folder, recipe, "trl", tmp_path)  # a folder
+        export(run, 1, recipe, "trl", tmp_path)  # a folder
     assert [path.name for path in tmp_path.iterdir()] == ["file"]

@@ -14,6 +14,7 @@ import pytest
 from fake_runs import NO_CALLS, Made, fake_recipe, make, pool_rows, prompt, write_source
 
 from evolve.dataset import SCHEMA
+from evolve.output import find_dataset
 from evolve.run import Run
 from generation import Completion, Request
 from generation.fake import FakeChat, FakeEngine
@@ -471,3 +472,14 @@ def test_a_rewrite_that_is_a_prompt_of_x_is_dropped(tmp_path: Path) -> None:
     rows = _balanced(make(recipe, tmp_path / "run").manifest)
     assert rows["evol_instruct"]["kept"] == 0
     assert rows["evol_instruct"]["dropped"] == {"duplicate": 3, "unchanged": 1}
+
+
+def test_another_reward_model_writes_beside_the_first_dataset_not_over_it(tmp_path: Path) -> None:
+    source = write_source(tmp_path / "x.jsonl", [prompt(i) for i in range(8)])
+    first = make(fake_recipe(source), tmp_path / "run")
+    before = (first.folder / "train.parquet").read_bytes()
+    other = make(fake_recipe(source, reward__model="fake:5"), tmp_path / "run")
+    assert other.folder != first.folder
+    assert (first.folder / "train.parquet").read_bytes() == before
+    assert make(fake_recipe(source), tmp_path / "run").folder == first.folder
+    assert find_dataset(tmp_path / "run", 1, fake_recipe(source, reward__model="fake:5")) == other.folder
