@@ -15,18 +15,19 @@ from safetensors.torch import save_file
 from tokens import END, VOCABULARY, Encoder, save_tokenizer
 from torch import Tensor, nn
 from torch.nn import functional
-from training import HIDDEN, llama_config, load_checkpoint, optimizers, padded, save_checkpoint, set_rate
+from training import HIDDEN, LAYERS, llama_config, load_checkpoint, optimizers, padded, save_checkpoint, set_rate
 from transformers import LlamaForCausalLM, LlamaModel
 from world.instruction import FLAWS, Messages, draw_answer, draw_instruction
 from world.judge import OBJECTIVE_NAMES, VERBOSITY, judge
 
 GROUPS, ANSWERS, CHUNK = 6, 4, 50  # prompts a batch, answers a prompt, steps a chunk
-RATES = (1e-3, 8e-4, 1.2e-3)  # matrices, embeddings and norms, heads
+RATES = (2.5e-3, 2e-3, 2e-3)  # matrices, embeddings and norms, heads
 GATING = {"gating_temperature": 10, "gating_hidden_dim": 128, "gating_n_hidden": 3}
 NOISE = 0.08  # standard deviation added to every judged quality: the judge is to be good, not perfect
 VERBOSITY_PENALTY = 0.1  # what the transform matrix takes off every objective per unit of verbosity
 CORRECTNESS = 4.0  # weight of the first objective in the regression: the hardest to see and the one that counts most
-DENSE, LANGUAGE = 0.3, 0.2  # weights of the two losses that only help to learn: see loss_of
+DENSE, SURPRISE = 0.3, 4.0  # weights of the two losses that only help to learn: see loss_of
+EXTRA_LAYERS = 3  # above the policy's, to compare what it expected with what stands there
 N = len(OBJECTIVE_NAMES)
 
 
@@ -70,17 +71,33 @@ class RewardModel(nn.Module):
     """A Llama with ArmoRM's heads; `forward` gives (rewards (B, 19), weights (B, 19), score (B,))."""
 
     reward_transform_matrix: Tensor
+    policy_norm: Tensor
 
     def __init__(self, encoder: Encoder) -> None:
         super().__init__()
         torch.manual_seed(1)
-        self.model = LlamaModel(llama_config(VOCABULARY, encoder.bos, encoder.tokenizer.token_to_id(END), encoder.pad))
+        config = llama_config(VOCABULARY, encoder.bos, encoder.tokenizer.token_to_id(END), encoder.pad)
+        config.num_hidden_layers = LAYERS + EXTRA_LAYERS
+        self.model = LlamaModel(config)
         self.regression_layer = nn.Linear(HIDDEN, N, bias=False)
         self.gating = Gating()
+        self.surprise = nn.Linear(HIDDEN, 2)  # only for training: see surprise_of
+        self.register_buffer("policy_norm", torch.ones(HIDDEN), persistent=False)
         matrix = torch.eye(N)
         matrix[VERBOSITY] = -VERBOSITY_PENALTY
         matrix[VERBOSITY, VERBOSITY] = 0.0
         self.register_buffer("reward_transform_matrix", matrix)
+
+    def start_from(self, policy: LlamaForCausalLM) -> None:
+        """Put the policy's layers below and keep them as they are; the layers above begin as identity."""
+        state = dict(policy.model.state_dict())
+        self.policy_norm.copy_(state["norm.weight"])
+        self.model.load_state_dict(state, strict=False)
+        for layer in self.model.layers[LAYERS:]:
+            nn.init.zeros_(layer.self_attn.o_proj.weight)
+            nn.init.zeros_(layer.mlp.down_proj.weight)
+        for below in (self.model.embed_tokens, *self.model.layers[:LAYERS]):
+            below.requires_grad_(False)
 
     def heads(self, last: Tensor, gate: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Rewards, weights and score from float32 states (B, hidden): of a row's final token, and of the <|eot_id|>
@@ -132,20 +149,32 @@ def judged(messages: Messages, answers: list[str]) -> Group | None:
     return Group(messages, answers, [v.quality for v in known], [v.qualities for v in known])
 
 
+@torch.no_grad()
+def surprise_of(model: RewardModel, batch: Batch, below: Tensor) -> Tensor:
+    """What the policy's layers think of the answers, (tokens, 2): the log-probability of each token, and its mean over
+    the answer so far; clipped at -8 and divided by 4.
+    """
+    row, at = batch.answer.nonzero(as_tuple=True)
+    state = functional.rms_norm(below[row, at - 1].float(), (HIDDEN,), model.policy_norm, 1e-5)
+    logp = functional.log_softmax((state @ model.model.embed_tokens.weight.T).float(), 1)
+    own = logp.gather(1, batch.ids[row, at][:, None])[:, 0].clamp(min=-8)
+    table = torch.zeros(batch.ids.shape)
+    table[row, at] = own
+    so_far = table.cumsum(1) / batch.answer.cumsum(1).clamp(min=1)
+    return torch.stack([own, so_far[row, at]], 1) / 4
+
+
 def loss_of(model: RewardModel, encoder: Encoder, groups: list[Group]) -> tuple[Tensor, float]:
     """(loss, share of pairs ranked as the noisy checkers do).
 
-    Regression of the qualities plus Bradley-Terry on the score. So few numbers a row teach a backbone slowly, hence two
-    more: the same regression at every token of the answer, and next-token prediction of good answers.
+    Regression of the qualities plus Bradley-Terry on the score. So few numbers a row teach slowly, hence two more: the
+    same regression at every token of the answer, and how surprising the tokens are, which tells right from wrong.
     """
     batch = batch_of(encoder, groups)
     with torch.autocast("cpu", torch.bfloat16):
-        hidden = model.model(input_ids=batch.ids, use_cache=False).last_hidden_state
-        good = torch.tensor([q > 0.8 for g in groups for q in g.quality])
-        row, at = (batch.answer & good[:, None]).nonzero(as_tuple=True)
-        logits = hidden[row, at - 1] @ model.model.embed_tokens.weight.T
-    language = functional.cross_entropy(logits.float(), batch.ids[row, at]) if len(row) else torch.zeros(())
-    hidden, rows = hidden.float(), torch.arange(len(batch.ids))
+        out = model.model(input_ids=batch.ids, use_cache=False, output_hidden_states=True)
+        expected = surprise_of(model, batch, out.hidden_states[LAYERS])
+    hidden, rows = out.last_hidden_state.float(), torch.arange(len(batch.ids))
     rewards, _, score = model.heads(hidden[rows, batch.last], hidden[rows, batch.gate])
     target = torch.tensor([q for g in groups for q in g.qualities])
     target = target + NOISE * torch.randn_like(target)
@@ -154,8 +183,9 @@ def loss_of(model: RewardModel, encoder: Encoder, groups: list[Group]) -> tuple[
     regression = (weight * (rewards - target) ** 2).mean()
     row, at = batch.answer.nonzero(as_tuple=True)
     dense = (weight * (model.regression_layer(hidden[row, at]) - target[row]) ** 2).mean()
+    surprise = functional.mse_loss(model.surprise(hidden[row, at]), expected)
     preference, agree = preference_loss(score.view(len(groups), -1), torch.tensor([g.quality for g in groups]))
-    return 4.0 * (regression + DENSE * dense) + preference + LANGUAGE * language, agree
+    return 4.0 * (regression + DENSE * dense) + 3.0 * preference + SURPRISE * surprise, agree
 
 
 def preference_loss(score: Tensor, quality: Tensor) -> tuple[Tensor, float]:
@@ -191,9 +221,9 @@ def train_reward(
     steps: int,
     report: Callable[[str], None] = print,
 ) -> tuple[RewardModel, float]:
-    """Start from the policy's backbone; half the groups are drawn from the world, half from `pool`: the policy's."""
+    """Start from the policy's layers; half the groups are drawn from the world, half from `pool`: the policy's."""
     model = RewardModel(encoder)
-    model.model.load_state_dict(policy.model.state_dict())
+    model.start_from(policy)
     opts = optimizers(model, RATES)
     done, seconds = load_checkpoint(work, model, opts)
     if not done:
@@ -244,5 +274,6 @@ def save_reward(model: RewardModel, encoder: Encoder, folder: Path) -> None:
     state = {
         n: (t.detach().to(torch.bfloat16) if n.startswith("model.") else t.detach().float()).contiguous()
         for n, t in model.state_dict().items()
+        if not n.startswith("surprise")
     }
     save_file(state, folder / "model.safetensors", {"format": "pt"})

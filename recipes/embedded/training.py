@@ -37,8 +37,8 @@ def llama_config(vocabulary: int, bos: int, eos: int, pad: int) -> LlamaConfig:
 
 def optimizers(model: nn.Module, rates: tuple[float, ...]) -> list[torch.optim.Optimizer]:
     """Muon for the matrices of the layers, Adam for embeddings and norms, another Adam for heads if there are any."""
-    named = dict(model.named_parameters())
-    heads = [p for n, p in named.items() if n.startswith(("regression_layer", "gating"))]
+    named = {n: p for n, p in model.named_parameters() if p.requires_grad}
+    heads = [p for n, p in named.items() if n.startswith(("regression_layer", "gating", "surprise"))]
     matrices = [p for n, p in named.items() if p.ndim == 2 and n.startswith("model.layers.")]
     taken = {id(p) for p in heads + matrices}
     rest = [p for p in named.values() if id(p) not in taken]
