@@ -56,7 +56,7 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, default=HERE, help="the folders policy/ and reward/ are written here")
     parser.add_argument("--policy-steps", type=int, default=7000)
-    parser.add_argument("--reward-steps", type=int, default=1500)
+    parser.add_argument("--reward-steps", type=int, default=5000)
     parser.add_argument(
         "--pool", type=int, default=2500, help="prompts whose sampled answers the reward model learns from"
     )

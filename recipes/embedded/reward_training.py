@@ -21,12 +21,12 @@ from world.instruction import FLAWS, Messages, draw_answer, draw_instruction
 from world.judge import OBJECTIVE_NAMES, VERBOSITY, judge
 
 GROUPS, ANSWERS, CHUNK = 6, 4, 50  # prompts a batch, answers a prompt, steps a chunk
-RATES = (2.5e-3, 2e-3, 2e-3)  # matrices, embeddings and norms, heads
+RATES = (1.2e-3, 1e-3, 2e-3)  # matrices, embeddings and norms, heads
 GATING = {"gating_temperature": 10, "gating_hidden_dim": 128, "gating_n_hidden": 3}
 NOISE = 0.08  # standard deviation added to every judged quality: the judge is to be good, not perfect
 VERBOSITY_PENALTY = 0.1  # what the transform matrix takes off every objective per unit of verbosity
 CORRECTNESS = 4.0  # weight of the first objective in the regression: the hardest to see and the one that counts most
-DENSE, SURPRISE = 0.3, 4.0  # weights of the two losses that only help to learn: see loss_of
+DENSE, SURPRISE, LANGUAGE = 0.3, 4.0, 0.5  # weights of the losses that only help to learn: see loss_of
 EXTRA_LAYERS = 3  # above the policy's, to compare what it expected with what stands there
 N = len(OBJECTIVE_NAMES)
 
@@ -49,6 +49,7 @@ class Batch:
     last: Tensor
     gate: Tensor
     answer: Tensor
+    good: Tensor  # (B,): 1.0 for rows whose answer the checkers find good
 
 
 class Gating(nn.Module):
@@ -89,15 +90,13 @@ class RewardModel(nn.Module):
         self.register_buffer("reward_transform_matrix", matrix)
 
     def start_from(self, policy: LlamaForCausalLM) -> None:
-        """Put the policy's layers below and keep them as they are; the layers above begin as identity."""
+        """Put the policy's layers below; the layers above begin as identity."""
         state = dict(policy.model.state_dict())
         self.policy_norm.copy_(state["norm.weight"])
         self.model.load_state_dict(state, strict=False)
         for layer in self.model.layers[LAYERS:]:
             nn.init.zeros_(layer.self_attn.o_proj.weight)
             nn.init.zeros_(layer.mlp.down_proj.weight)
-        for below in (self.model.embed_tokens, *self.model.layers[:LAYERS]):
-            below.requires_grad_(False)
 
     def heads(self, last: Tensor, gate: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Rewards, weights and score from float32 states (B, hidden): of a row's final token, and of the <|eot_id|>
@@ -128,7 +127,8 @@ def batch_of(encoder: Encoder, groups: list[Group]) -> Batch:
     ids, last, gate_at = padded(rows, encoder.pad), torch.tensor([len(r) - 1 for r in rows]), torch.tensor(gates)
     place = torch.arange(ids.shape[1])
     answer = (place > gate_at[:, None] + len(encoder.headers["assistant"])) & (place <= last[:, None])
-    return Batch(ids, last, gate_at, answer)
+    good = torch.tensor([float(q > 0.8) for g in groups for q in g.quality])
+    return Batch(ids, last, gate_at, answer, good)
 
 
 def draw_group(rng: Random) -> Group:
@@ -149,31 +149,35 @@ def judged(messages: Messages, answers: list[str]) -> Group | None:
     return Group(messages, answers, [v.quality for v in known], [v.qualities for v in known])
 
 
-@torch.no_grad()
-def surprise_of(model: RewardModel, batch: Batch, below: Tensor) -> Tensor:
-    """What the policy's layers think of the answers, (tokens, 2): the log-probability of each token, and its mean over
-    the answer so far; clipped at -8 and divided by 4.
+def surprise_of(model: RewardModel, batch: Batch, below: Tensor) -> tuple[Tensor, Tensor]:
+    """(what the policy's layers think of the answers, their loss on good answers, which keeps that knowledge).
+
+    The first is (tokens, 2) without gradient: the log-probability of each token, and its mean over the answer so far;
+    clipped at -8 and divided by 4.
     """
     row, at = batch.answer.nonzero(as_tuple=True)
     state = functional.rms_norm(below[row, at - 1].float(), (HIDDEN,), model.policy_norm, 1e-5)
     logp = functional.log_softmax((state @ model.model.embed_tokens.weight.T).float(), 1)
-    own = logp.gather(1, batch.ids[row, at][:, None])[:, 0].clamp(min=-8)
+    exact = logp.gather(1, batch.ids[row, at][:, None])[:, 0]
+    own = exact.detach().clamp(min=-8)
     table = torch.zeros(batch.ids.shape)
     table[row, at] = own
     so_far = table.cumsum(1) / batch.answer.cumsum(1).clamp(min=1)
-    return torch.stack([own, so_far[row, at]], 1) / 4
+    good = batch.good[row]
+    return torch.stack([own, so_far[row, at]], 1) / 4, -(exact * good).sum() / good.sum().clamp(min=1)
 
 
 def loss_of(model: RewardModel, encoder: Encoder, groups: list[Group]) -> tuple[Tensor, float]:
     """(loss, share of pairs ranked as the noisy checkers do).
 
-    Regression of the qualities plus Bradley-Terry on the score. So few numbers a row teach slowly, hence two more: the
-    same regression at every token of the answer, and how surprising the tokens are, which tells right from wrong.
+    Regression of the qualities plus Bradley-Terry on the score. These teach slowly, hence three more losses: the
+    same regression at every token of the answer, how surprising the tokens are (which tells right from wrong), and
+    the policy's own loss.
     """
     batch = batch_of(encoder, groups)
     with torch.autocast("cpu", torch.bfloat16):
         out = model.model(input_ids=batch.ids, use_cache=False, output_hidden_states=True)
-        expected = surprise_of(model, batch, out.hidden_states[LAYERS])
+        expected, language = surprise_of(model, batch, out.hidden_states[LAYERS])
     hidden, rows = out.last_hidden_state.float(), torch.arange(len(batch.ids))
     rewards, _, score = model.heads(hidden[rows, batch.last], hidden[rows, batch.gate])
     target = torch.tensor([q for g in groups for q in g.qualities])
@@ -185,7 +189,7 @@ def loss_of(model: RewardModel, encoder: Encoder, groups: list[Group]) -> tuple[
     dense = (weight * (model.regression_layer(hidden[row, at]) - target[row]) ** 2).mean()
     surprise = functional.mse_loss(model.surprise(hidden[row, at]), expected)
     preference, agree = preference_loss(score.view(len(groups), -1), torch.tensor([g.quality for g in groups]))
-    return 4.0 * (regression + DENSE * dense) + 3.0 * preference + SURPRISE * surprise, agree
+    return 4.0 * (regression + DENSE * dense) + 3.0 * preference + SURPRISE * surprise + LANGUAGE * language, agree
 
 
 def preference_loss(score: Tensor, quality: Tensor) -> tuple[Tensor, float]:
