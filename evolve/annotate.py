@@ -26,7 +26,7 @@ from rewards.protocol import Group, RewardModel, Score
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 2.0
-PROMPTS_PER_CALL = 64  # so that batches can be sorted by length, and a crash costs seconds
+PROMPTS_PER_CALL = 32  # so that batches can be sorted by length, a crash costs seconds, and progress shows
 
 
 def unscored(pool: Pool, sampler_id: str, reward_id: str, whole_groups: bool = False) -> np.ndarray:
