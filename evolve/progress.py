@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from evolve.grow import Tally
 
-SECONDS_BETWEEN_LINES = 15.0  # where stderr is a file
+SECONDS_BETWEEN_LINES = 15.0  # at first, where stderr is a file; then a twentieth of the time so far
 
 
 @contextmanager
@@ -31,11 +31,12 @@ def progress(tally: Tally, what: str) -> Iterator[None]:
 class _Start:
     def __init__(self, now: float, tally: Tally) -> None:
         self.time, self.tokens, self.scored, self.worked = now, tally.tokens, tally.scored, tally.worked
+        self.dropped = tally.dropped.copy()
 
 
 def _show(tally: Tally, what: str, start: _Start, stop: threading.Event) -> None:
     terminal = sys.stderr.isatty()
-    while not stop.wait(0.5 if terminal else SECONDS_BETWEEN_LINES):
+    while not stop.wait(0.5 if terminal else max(SECONDS_BETWEEN_LINES, (time.monotonic() - start.time) / 20)):
         line = _line(tally, what, start)
         print(f"\r\x1b[2K{line}" if terminal else line, end="" if terminal else "\n", file=sys.stderr, flush=True)
     line = _line(tally, what, start)
@@ -54,6 +55,6 @@ def _line(tally: Tally, what: str, start: _Start) -> str:
     if worked and tally.total > tally.passed:
         left = seconds * (tally.total - tally.passed) / worked
         parts.append(f"{timedelta(seconds=round(left))} left")
-    if tally.dropped:
-        parts.append("dropped: " + ", ".join(f"{reason} {n:,}" for reason, n in tally.dropped.most_common()))
+    if dropped := tally.dropped - start.dropped:
+        parts.append("dropped: " + ", ".join(f"{reason} {n:,}" for reason, n in dropped.most_common()))
     return " | ".join(parts)
