@@ -12,7 +12,6 @@ import numpy as np
 import pyarrow.compute as pc
 
 import rewards
-from evolve.grow import Tally
 from evolve.identity import Maker, rewards_of, sampler_of
 from evolve.lock import Busy
 from evolve.lookup import Lookup
@@ -20,6 +19,7 @@ from evolve.memory import used_mib
 from evolve.pool import Pool
 from evolve.progress import progress
 from evolve.recipe import Recipe, Reward
+from evolve.tally import Tally
 from prompts import Message
 from rewards.protocol import Group, RewardModel, Score
 

@@ -9,8 +9,8 @@ from typing import Any, Literal, cast, get_args
 
 import rewards
 from evolve.files import whole_file
-from evolve.grow import Tally
 from evolve.progress import progress
+from evolve.tally import Tally
 from prompts.errors import UserError
 from rewards import Group, score_lines
 

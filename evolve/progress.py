@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
-from evolve.grow import Tally
+from evolve.tally import Tally
 
 SECONDS_BETWEEN_LINES = 15.0  # at first, where stderr is a file; then a twentieth of the time so far
 

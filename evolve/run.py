@@ -19,7 +19,7 @@ from evolve.annotate import RewardWorker
 from evolve.evolved import Evolved, evolved_prompts
 from evolve.files import write_file
 from evolve.filters import DUPLICATE
-from evolve.grow import Grower, Job, RewardContext, Tally
+from evolve.grow import Grower, Job, RewardContext
 from evolve.index import initial_key
 from evolve.lookup import Lookup
 from evolve.memory import used_mib
@@ -27,6 +27,7 @@ from evolve.pool import Pool
 from evolve.progress import progress
 from evolve.recipe import Recipe
 from evolve.sources import load_prompts
+from evolve.tally import Tally
 from evolve.views import Pairs, Responses, load_responses, pairs_of, without_near_identical
 from prompts import Prompt, Template, content_id, load_templates
 from prompts.errors import UserError
@@ -41,8 +42,8 @@ class Stage:
     """Time and work of one stage of this invocation."""
 
     seconds: float = 0.0
-    tokens: int = 0
-    items: int = 0
+    tokens: int = 0  # sampled
+    scored: int = 0  # responses
 
 
 @dataclass
@@ -223,12 +224,13 @@ class Run:
     @contextmanager
     def timed(self, name: str) -> Iterator[None]:
         stage = self.stages.setdefault(name, Stage())
-        started, tokens = time.monotonic(), self.tally.tokens
+        started, tokens, scored = time.monotonic(), self.tally.tokens, self.tally.scored
         try:
             yield
         finally:
             stage.seconds += time.monotonic() - started
             stage.tokens += self.tally.tokens - tokens
+            stage.scored += self.tally.scored - scored
 
 
 def _tightest(contexts: Sequence[RewardContext]) -> RewardContext:

@@ -14,10 +14,10 @@ import pytest
 
 from evolve.annotate import RewardWorker, annotate_run
 from evolve.annotate_file import annotate_file
-from evolve.grow import Tally
 from evolve.identity import rewards_of, sampler_of
 from evolve.pool import Pool
 from evolve.run import Run
+from evolve.tally import Tally
 from prompts.errors import UserError
 from rewards import combine, load
 from rewards.protocol import Group
