@@ -62,6 +62,8 @@ def main() -> None:
     )
     parser.add_argument("--only", choices=("policy", "reward", "prompts"), help="one part alone")
     args = parser.parse_args()
+    for folder in (args.out / "policy", args.out / "reward"):
+        folder.mkdir(parents=True, exist_ok=True)
     if args.only in (None, "prompts"):
         print(f"prompts: {save_seeds(args.out / 'prompts.jsonl')}", flush=True)
     encoder = Encoder(tokenizer_of(args.work))
