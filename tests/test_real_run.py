@@ -58,7 +58,7 @@ def prompts() -> list[dict[str, Any]]:
 
 
 @dataclass(frozen=True)
-class Workplace:
+class Rig:
     """A folder with a recipe, its models and prompts; the process that was killed, and the responses it had written."""
 
     folder: Path
@@ -120,9 +120,9 @@ def in_group(group: int) -> set[int]:
 
 
 @pytest.fixture(scope="module")
-def workplace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workplace]:
+def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     """Two runs of one recipe: `whole`, and `resumed`, which was killed in the middle and started again."""
-    here = Workplace(tmp_path_factory.mktemp("real"))
+    here = Rig(tmp_path_factory.mktemp("real"))
     policy(here.folder / "policy", limit=4096, turn_ends=1.0)
     armorm(here.folder / "reward")
     (here.folder / "prompts.jsonl").write_text("".join(json.dumps(row) + "\n" for row in prompts()))
@@ -142,8 +142,8 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workplace]:
                 os.killpg(process.pid, signal.SIGKILL)
 
 
-def test_a_killed_run_started_again_gives_the_same_dataset(workplace: Workplace) -> None:
-    resumed, whole = workplace.train("resumed"), workplace.train("whole")
+def test_a_killed_run_started_again_gives_the_same_dataset(rig: Rig) -> None:
+    resumed, whole = rig.train("resumed"), rig.train("whole")
     assert len(whole) >= N_PROMPTS
     assert {row["source"] for row in whole} == {"initial", "evolved"}
     for one, other in zip(resumed, whole, strict=True):
@@ -153,20 +153,20 @@ def test_a_killed_run_started_again_gives_the_same_dataset(workplace: Workplace)
             assert one[name] == pytest.approx(other[name], abs=TOLERANCE)
 
 
-def test_nothing_is_lost_doubled_or_computed_twice(workplace: Workplace) -> None:
+def test_nothing_is_lost_doubled_or_computed_twice(rig: Rig) -> None:
     keys = {"prompts": "key", "responses": "id", "rewards": "response_id"}
     for table, key in keys.items():
-        resumed, whole = ([row[key] for row in workplace.rows(name, table)] for name in ("resumed", "whole"))
+        resumed, whole = ([row[key] for row in rig.rows(name, table)] for name in ("resumed", "whole"))
         assert len(set(resumed)) == len(resumed)
         assert set(resumed) == set(whole)
-    total = len(workplace.rows("whole", "responses"))
-    assert 0 < len(workplace.survived) < total
-    assert workplace.manifest("whole")["model_calls"]["sample"] == total
-    assert workplace.manifest("resumed")["model_calls"]["sample"] == total - len(workplace.survived)
+    total = len(rig.rows("whole", "responses"))
+    assert 0 < len(rig.survived) < total
+    assert rig.manifest("whole")["model_calls"]["sample"] == total
+    assert rig.manifest("resumed")["model_calls"]["sample"] == total - len(rig.survived)
 
 
-def test_the_manifest_says_what_made_the_rows(workplace: Workplace) -> None:
-    manifest = workplace.manifest("whole")
+def test_the_manifest_says_what_made_the_rows(rig: Rig) -> None:
+    manifest = rig.manifest("whole")
     engine = manifest["sampler"]["engine_description"]
     assert (engine["engine"], engine["logprobs_mode"], engine["seeds"]) == ("vllm", "raw_logprobs", "per request")
     assert manifest["rows"]["evol_instruct"]["in"] == N_PROMPTS * len(STRATEGIES)
@@ -174,33 +174,33 @@ def test_the_manifest_says_what_made_the_rows(workplace: Workplace) -> None:
         assert stage["in"] == stage["kept"] + sum(stage["dropped"].values())
 
 
-def test_another_metric_and_the_other_algorithm_call_no_model(workplace: Workplace) -> None:
-    before = workplace.manifest("whole")["rows"]["gen_dataset_evolved"]
-    workplace.run("whole", "--metric", "eva")
-    workplace.run("whole", "--metric", "eva", "--algo", "select-then-evolve")
+def test_another_metric_and_the_other_algorithm_call_no_model(rig: Rig) -> None:
+    before = rig.manifest("whole")["rows"]["gen_dataset_evolved"]
+    rig.run("whole", "--metric", "eva")
+    rig.run("whole", "--metric", "eva", "--algo", "select-then-evolve")
     for algorithm in ("evolve-then-select", "select-then-evolve"):
-        manifest = workplace.manifest("whole", algorithm, "eva")
+        manifest = rig.manifest("whole", algorithm, "eva")
         assert manifest["model_calls"] == {"rewrite": 0, "sample": 0, "reward": 0}
-    assert workplace.manifest("whole", "evolve-then-select", "eva")["rows"]["gen_dataset_evolved"] == before
+    assert rig.manifest("whole", "evolve-then-select", "eva")["rows"]["gen_dataset_evolved"] == before
 
 
-def test_the_engine_dies_with_the_program(workplace: Workplace) -> None:
+def test_the_engine_dies_with_the_program(rig: Rig) -> None:
     """kill -9 hit the program alone; a device that its engine still held could not be used by the next run."""
     deadline = time.monotonic() + 30
-    while in_group(workplace.killed[0]) and time.monotonic() < deadline:
+    while in_group(rig.killed[0]) and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert not in_group(workplace.killed[0])
+    assert not in_group(rig.killed[0])
 
 
-def test_trl_trains_on_the_dataset_as_it_is(workplace: Workplace, tmp_path: Path) -> None:
+def test_trl_trains_on_the_dataset_as_it_is(rig: Rig, tmp_path: Path) -> None:
     from datasets import load_dataset
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from trl import DPOConfig, DPOTrainer
 
-    path = str(workplace.dataset("whole") / "train.parquet")
+    path = str(rig.dataset("whole") / "train.parquet")
     dataset = load_dataset("parquet", data_files=path, split="train", cache_dir=str(tmp_path / "cache"))
-    tokenizer = AutoTokenizer.from_pretrained(workplace.folder / "policy")
-    model = AutoModelForCausalLM.from_pretrained(workplace.folder / "policy")
+    tokenizer = AutoTokenizer.from_pretrained(rig.folder / "policy")
+    model = AutoModelForCausalLM.from_pretrained(rig.folder / "policy")
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     config = DPOConfig(
         output_dir=str(tmp_path / "trained"),
