@@ -86,7 +86,7 @@ class Table:
         self._owned = False
         self._writer = writer
         self._buffer: list[dict[str, Any]] = []
-        self._buffered_since = 0.0
+        self._written_at = time.monotonic()
         self._pending: list[Future[None]] = []
         self._next_number = 0
 
@@ -124,8 +124,6 @@ class Table:
 
     def append(self, rows: Iterable[dict[str, Any]]) -> None:
         """Buffer rows; a full buffer is written in the background. A write that failed raises here or in `flush`."""
-        if not self._buffer:
-            self._buffered_since = time.monotonic()
         self._buffer.extend(rows)
         if len(self._buffer) >= ROWS_PER_PART:
             self._write_buffer()
@@ -133,7 +131,7 @@ class Table:
             self.flush_if_old()
 
     def flush_if_old(self) -> None:
-        if self._buffer and time.monotonic() - self._buffered_since > SECONDS_PER_PART:
+        if self._buffer and time.monotonic() - self._written_at > SECONDS_PER_PART:
             self._write_buffer()
 
     def flush(self) -> None:
@@ -145,6 +143,7 @@ class Table:
 
     def _write_buffer(self) -> None:
         rows, self._buffer = self._buffer, []
+        self._written_at = time.monotonic()
         if rows:
             self._pending.append(self._writer.submit(_write_part, self.folder, self._next_number, rows, self.schema))
             self._next_number += 1

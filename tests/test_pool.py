@@ -8,6 +8,7 @@ import os
 import resource
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -262,3 +263,14 @@ def test_a_lock_is_free_after_its_block(tmp_path: Path) -> None:
     for _ in range(2):
         with exclusive(tmp_path / "lock", "It"):
             assert json.dumps(os.getpid()) in (tmp_path / "lock").read_text()
+
+
+def test_rows_that_took_long_are_written_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("evolve.pool.SECONDS_PER_PART", 0.05)
+    pool = Pool(tmp_path / "pool")
+    with pool.scoring("model"):
+        table = pool.rewards("model")
+        time.sleep(0.1)  # a batch of a slow reward model
+        table.append([{"response_id": "a" * 24, "score": 1.0}])
+    pool.close()  # waits for the writer and flushes nothing: no later append was needed
+    assert len(table.parts()) == 1
