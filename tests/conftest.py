@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from fake_runs import Made
 
 ENVIRONMENT = {
     "HF_HUB_OFFLINE": "1",  # nothing in a test is downloaded
@@ -44,3 +48,19 @@ def shared_data(shared: Path) -> Path:
 def stories_policy(shared: Path) -> Path:
     """A real trained Llama of 260,000 parameters that vLLM loads on a CPU. It tells stories, whatever it is asked."""
     return _present(shared / "models" / "stories260k")
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of prompts that `made` was made from."""
+    from fake_runs import SOME_LEAVE, write_source
+
+    return write_source(tmp_path_factory.mktemp("source") / "prompts.jsonl", SOME_LEAVE)
+
+
+@pytest.fixture(scope="module")
+def made(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """A run by the paper's algorithm and metric. Tests make further views of it, none of which may touch its rows."""
+    from fake_runs import make, some_leave
+
+    return make(some_leave(source), tmp_path_factory.mktemp("runs") / "run")

@@ -47,6 +47,18 @@ def fake_recipe(source: Path, **settings: Any) -> Recipe:
     return override_recipe(data, overrides, "the test's recipe")
 
 
+# Prompts of which some leave at every stage: a duplicate, an empty one, one longer than the policy's context.
+N_PROMPTS = 24
+CONTEXT = 4_000
+TOO_LONG = "Task 999: " + "long " * 900
+SOME_LEAVE = [*map(prompt, range(N_PROMPTS)), prompt(3).upper() + ".", "  ", TOO_LONG]
+
+
+def some_leave(source: Path, **settings: Any) -> Recipe:
+    """The fakes on SOME_LEAVE, in a context that one of them exceeds."""
+    return fake_recipe(source, **{"policy__max_model_len": CONTEXT} | settings)
+
+
 @dataclass(frozen=True)
 class Made:
     """A finished dataset, where it lies and what it says of itself."""
@@ -54,6 +66,10 @@ class Made:
     folder: Path
     outcome: Outcome
     manifest: dict[str, Any]
+
+    @property
+    def run(self) -> Path:
+        return self.folder.parents[2]
 
     @property
     def train(self) -> pa.Table:
@@ -79,6 +95,14 @@ def make(recipe: Recipe, folder: Path, iteration: int = 1, view_only: bool = Fal
     written, _ = write_outcome(run, outcome)
     run.pool.close()
     return Made(written, outcome, json.loads((written / "manifest.json").read_text(encoding="utf-8")))
+
+
+def balanced(manifest: dict[str, Any]) -> dict[str, Any]:
+    """The manifest's books by stage, each of which must account for all its rows."""
+    rows: dict[str, Any] = manifest["rows"]
+    for stage, book in rows.items():
+        assert book["in"] == book["kept"] + sum(book["dropped"].values()), stage
+    return rows
 
 
 def pool_rows(folder: Path) -> dict[str, list[str]]:
