@@ -156,9 +156,10 @@ def table(title: str, models: dict[str, ArmoRM], groups: list[Group], args: argp
         **{name: model.score for name, model in models.items()},
     }
     taken = measure(scorers, groups, args.rounds, device)
-    batches = len(packs(rows, args.batch_tokens, share=True))
+    budget = packed.reader.batch_tokens
+    batches = len(packs(rows, budget, share=True))
     print(f"\n{title}: {len(groups)} prompts, {len(rows)} rows, {tokens:,} tokens, {tokens / len(rows):.0f} a row")
-    print(f"Batches of at most {args.batch_tokens:,} tokens: {batches} when shared")
+    print(f"Batches of at most {budget:,} tokens: {batches} when shared")
     print(f"{'':20}{'seconds':>9}{'CPU s':>9}{'tokens/s':>11}{'x previous':>12}{'x first':>9}{'CPU x first':>13}")
     work = operations(rows, packed.reader.backbone.config)
     names = list(taken)
@@ -208,7 +209,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--responses", type=int, default=5)
     parser.add_argument("--prompt-tokens", type=int, default=180, help="mean, of generated texts")
     parser.add_argument("--response-tokens", type=int, default=320, help="mean, of generated texts")
-    parser.add_argument("--batch-tokens", type=int, default=16384)
+    parser.add_argument("--batch-tokens", type=int, help="of one forward (default: what the library takes)")
     parser.add_argument("--rounds", type=int, default=5)
     return parser.parse_args()
 

@@ -18,7 +18,7 @@ Dtype = Literal["auto", "float32", "bfloat16"]
 N_TRUSTED = 64  # rows that the trust check draws from
 
 
-def annotate_file(source: Path, out: Path, model: str, *, batch_tokens: int, dtype: str, compat: bool) -> str:
+def annotate_file(source: Path, out: Path, model: str, *, batch_tokens: int | None, dtype: str, compat: bool) -> str:
     """Score every line of `source` ({prompt: text or messages, response}) into `out`; returns a line that sums it up.
 
     A line that can't be read or scored has an `error` in its place. `out` appears when it is whole.

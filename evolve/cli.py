@@ -140,7 +140,9 @@ def annotate(
         str | None, typer.Option(help="Reward model: a folder or Hub name. For a run its recipe's.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="For a file: where to write, one line for each line in.")] = None,
-    batch_tokens: Annotated[int, typer.Option(min=1, help="Padded tokens of a batch.")] = 16_384,
+    batch_tokens: Annotated[
+        int | None, typer.Option(min=1, help="Tokens of a batch (default: 4096 on a CPU, 16384 on a GPU).")
+    ] = None,
     dtype: Annotated[str, typer.Option(help="float32, bfloat16 or auto.")] = "auto",
     compat: Annotated[
         bool, typer.Option("--compat", help="Special strings in text as the released code has it.")

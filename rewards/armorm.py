@@ -52,7 +52,7 @@ class ArmoRM:
         name: str,
         dtype: torch.dtype,
         device: torch.device,
-        batch_tokens: int = 16384,
+        batch_tokens: int | None = None,
         compat: bool = False,
         layout: Layout = "shared",
     ) -> None:

@@ -19,15 +19,15 @@ def load(
     *,
     dtype: Literal["auto", "float32", "bfloat16"] = "auto",
     device: str = "auto",
-    batch_tokens: int = 16384,
+    batch_tokens: int | None = None,
     compat: bool = False,
 ) -> RewardModel:
     """Load the reward model in folder or of Hub name `model`; "openai:NAME" is a judge, "fake:SEED" the fake one.
 
     `dtype` is the backbone's precision: "auto" is bfloat16 on a GPU and float32 elsewhere. `device` "auto" is the GPU
-    if there is one. `batch_tokens` bounds the tokens of one forward. `compat` reproduces the quirks of the released
-    code with special strings in texts (see generation.conversation). Raises UserError for anything but a complete,
-    known checkpoint.
+    if there is one. `batch_tokens` bounds the tokens of one forward; None is what suits the device. `compat`
+    reproduces the quirks of the released code with special strings in texts (see generation.conversation). Raises
+    UserError for anything but a complete, known checkpoint.
     """
     if model == "fake" or model.startswith("fake:"):
         from rewards.fake import FakeRewardModel
@@ -47,7 +47,7 @@ def load(
         dtype = "bfloat16" if device.startswith("cuda") else "float32"
     if dtype not in ("float32", "bfloat16"):
         raise UserError(f"reward dtype {dtype!r}: expected 'auto', 'float32' or 'bfloat16'.")
-    if batch_tokens < 1:
+    if batch_tokens is not None and batch_tokens < 1:
         raise UserError(f"reward batch_tokens = {batch_tokens}: expected a positive number of tokens, such as 16384.")
     build: Any = getattr(importlib.import_module(module), name)
     loaded: RewardModel = build(

@@ -59,7 +59,7 @@ class PairRM:
         name: str,
         dtype: torch.dtype,
         device: torch.device,
-        batch_tokens: int = 16384,
+        batch_tokens: int | None = None,
         compat: bool = False,
     ) -> None:
         self.name, self.dtype = name, dtype

@@ -25,18 +25,20 @@ from rewards.packing import Row, lay_out, packs
 from rewards.protocol import Score
 
 Layout = Literal["padded", "packed", "shared"]
+BATCH_TOKENS = {"cpu": 4096}  # what stays in a CPU's caches; a GPU wants long batches
 
 
 class Reader:
     """Runs `backbone` (a transformers base model without a head) over rows and reads its last hidden states.
 
-    `batch_tokens` bounds the tokens of one forward. When the device runs out of memory the batch is halved, and with
-    it all that are still to come.
+    `batch_tokens` bounds the tokens of one forward (None: 4,096 on a CPU, else 16,384). When the device runs out of
+    memory the batch is halved, and with it all that are still to come.
     """
 
-    def __init__(self, backbone: Any, *, batch_tokens: int, pad_id: int, layout: Layout = "shared") -> None:
-        self.backbone, self.batch_tokens, self.pad_id = backbone, batch_tokens, pad_id
+    def __init__(self, backbone: Any, *, batch_tokens: int | None, pad_id: int, layout: Layout = "shared") -> None:
+        self.backbone, self.pad_id = backbone, pad_id
         self.device: torch.device = backbone.device
+        self.batch_tokens = batch_tokens or BATCH_TOKENS.get(self.device.type, 16384)
         packable = backbone.config._attn_implementation == ATTENTION
         self.layout: Layout = layout if packable else "padded"
         if packable and layout == "padded":

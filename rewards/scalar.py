@@ -43,7 +43,7 @@ class ScalarClassifier:
         name: str,
         dtype: torch.dtype,
         device: torch.device,
-        batch_tokens: int = 16384,
+        batch_tokens: int | None = None,
         compat: bool = False,
         layout: Layout = "shared",
     ) -> None:
