@@ -22,7 +22,7 @@ from prompts.errors import UserError
 from rewards import combine, load
 from rewards.protocol import Group
 from tests.fake_runs import fake_recipe, make, prompt, write_source
-from tests.tiny_models import armorm
+from tests.tiny_models import armorm, pairrm
 
 LINES = [
     {"prompt": "Name a color.", "response": "Blue.", "mine": 1},
@@ -162,3 +162,19 @@ def test_rows_that_can_not_be_scored_are_counted_and_the_pair_goes(tmp_path: Pat
     assert books["dropped"]["too_few_responses"] >= 1
     assert books["in"] == 4
     assert made.manifest["memory_mib"]["with_reward"] > 0
+
+
+def test_more_samples_make_a_pairwise_model_score_whole_groups_again(tmp_path: Path) -> None:
+    model = str(pairrm(tmp_path / "pairrm"))
+    source = write_source(tmp_path / "x.jsonl", [prompt(i) for i in range(4)])
+
+    def scores(folder: str, n: int) -> dict[str, float]:
+        recipe = fake_recipe(source, reward__model=model, sampling__n=n, evolve__strategies=["deepen"])
+        made = make(recipe, tmp_path / folder)
+        rows = made.train.to_pylist()
+        return {f"{row['pair_id']} {end}": row[f"score_{end}"] for row in rows for end in ("chosen", "rejected")}
+
+    few = scores("run", 2)
+    grown, fresh = scores("run", 3), scores("fresh", 3)
+    assert grown == pytest.approx(fresh, abs=1e-5)
+    assert few != grown
