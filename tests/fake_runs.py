@@ -121,3 +121,10 @@ def pool_rows(folder: Path) -> dict[str, list[str]]:
     }
     pool.close()
     return rows
+
+
+def made_so_far(folder: Path) -> dict[str, int]:
+    """What models have made so far, in the terms of `model_calls`."""
+    rows = pool_rows(folder)
+    rewrites = sum(bool(json.loads(row)["parent_id"]) for row in rows["prompts"])
+    return {"rewrite": rewrites, "sample": len(rows["responses"]), "reward": len(rows["rewards"])}

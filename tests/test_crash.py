@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import multiprocessing
 import os
@@ -21,17 +20,13 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from fake_runs import NO_CALLS, Made, fake_recipe, make, pool_rows, prompt, write_source
+from fake_runs import NO_CALLS, fake_recipe, made_so_far, make, pool_rows, prompt, write_source
 
 import evolve.cli
 import evolve.pool
 from evolve.pool import DamagedPart
 from evolve.recipe import Recipe
 from evolve.status import describe
-from generation import Completion, EngineDied, Request
-from generation.fake import FakeEngine
-from generation.restart import RestartingEngine
-from prompts.errors import UserError
 
 MODULES = ["evolve.cli", "evolve.run", "evolve.output", "evolve.summary", "generation.fake", "rewards.fake", __name__]
 N_PROMPTS = 12
@@ -105,13 +100,6 @@ def _calls(folder: Path) -> dict[str, int]:
     return calls
 
 
-def _on_disk(folder: Path) -> dict[str, int]:
-    """What models have made so far, in the terms of `model_calls`."""
-    rows = pool_rows(folder)
-    rewrites = sum(bool(json.loads(row)["parent_id"]) for row in rows["prompts"])
-    return {"rewrite": rewrites, "sample": len(rows["responses"]), "reward": len(rows["rewards"])}
-
-
 def test_killed_at_any_moment_it_ends_in_the_same_bytes_and_does_nothing_twice(source: Path, tmp_path: Path) -> None:
     recipe = fake_recipe(source, policy__in_flight=4, policy__engine={"delay": 0.01})
     config = _written(recipe, tmp_path / "fake.toml")
@@ -137,7 +125,7 @@ def test_killed_at_any_moment_it_ends_in_the_same_bytes_and_does_nothing_twice(s
             process.join()
             n_killed += process.exitcode == -signal.SIGKILL
             progress[_state(folder)] += 1
-        before_last = _on_disk(folder)
+        before_last = made_so_far(folder)
         code, log = _finished(config, folder)
         assert code == 0, log
         assert pool_rows(folder) == whole  # lists with every row: none is missing, changed or doubled
@@ -174,7 +162,7 @@ def test_interrupted_it_says_so_and_keeps_what_was_finished(source: Path, tmp_pa
     assert "same command goes on" in err
     assert "Traceback" not in err
     assert out == ""
-    kept = _on_disk(tmp_path / "run")
+    kept = made_so_far(tmp_path / "run")
     assert kept["rewrite"] > 0
     made = make(fake_recipe(source, policy__engine={"delay": 0.05}), tmp_path / "run")
     assert made.calls["rewrite"] == N_PROMPTS * 5 - kept["rewrite"]
@@ -277,7 +265,7 @@ def test_a_disk_that_is_full_ends_with_a_message_and_the_rest_is_kept(source: Pa
     assert full.returncode == 2, full.stderr
     assert "the disk is full. Everything written before is intact. Free some space" in full.stderr
     assert "Traceback" not in full.stderr
-    kept = _on_disk(tmp_path / "kept")
+    kept = made_so_far(tmp_path / "kept")
     assert kept["rewrite"] + kept["sample"] > 0
     made = make(fake_recipe(source, policy__engine={"delay": 0.0}), tmp_path / "kept")
     whole = make(fake_recipe(source, policy__engine={"delay": 0.0}), tmp_path / "whole")
@@ -304,69 +292,3 @@ def test_a_second_process_on_a_run_is_refused_and_the_first_goes_on(source: Path
     assert first.exitcode == 0
     assert _finished(config, tmp_path / "whole")[0] == 0
     assert pool_rows(tmp_path / "run") == pool_rows(tmp_path / "whole")
-
-
-def _request(seed: int, text: str = "hello") -> Request:
-    return Request(list(text.encode()), 2, seed, 0.8, 0.95, 100)
-
-
-async def _all(engine: FakeEngine, requests: list[Request]) -> list[list[Completion]]:
-    restarting = RestartingEngine(engine, wait_seconds=0.01)
-    await restarting.start()
-    return await asyncio.gather(*map(restarting.complete, requests))
-
-
-def test_a_dead_engine_is_started_again_and_only_what_it_lost_is_sent_again() -> None:
-    requests = [_request(i) for i in range(50)]
-    healthy, dying = FakeEngine(delay=0.005), FakeEngine(delay=0.005, dies_at=[20, 65])
-    assert asyncio.run(_all(dying, requests)) == asyncio.run(_all(healthy, requests))
-    assert dying.answered == 50  # none twice
-    assert healthy.requests == 50 < dying.requests
-
-
-def test_an_engine_that_dies_of_a_request_is_given_up_after_four_tries() -> None:
-    async def give_up() -> tuple[list[Any], FakeEngine]:
-        engine = FakeEngine(deadly="poison")
-        restarting = RestartingEngine(engine, wait_seconds=0.01)
-        await restarting.start()
-        fine = [await restarting.complete(_request(i)) for i in range(3)]
-        with pytest.raises(UserError, match=r"died 4 times .*What was finished is on disk"):
-            await restarting.complete(_request(9, "some poison here"))
-        return [*fine, await restarting.complete(_request(10))], engine
-
-    answers, engine = asyncio.run(give_up())
-    assert len(answers) == engine.answered == 4
-    assert engine.requests == 4 + 4
-
-
-def test_without_an_engine_there_is_no_answer() -> None:
-    with pytest.raises(EngineDied):
-        asyncio.run(FakeEngine().complete(_request(0)))
-
-
-def _content(made: Made) -> list[dict[str, Any]]:
-    """What was made, without the ids, which name the engine's options too."""
-    rows = made.train.to_pylist()
-    return [{name: value for name, value in row.items() if not name.endswith("_id")} for row in rows]
-
-
-def test_a_run_survives_its_engine_s_deaths(source: Path, tmp_path: Path) -> None:
-    healthy = make(fake_recipe(source, selection__metric="eva"), tmp_path / "healthy")
-    dying = make(fake_recipe(source, selection__metric="eva", policy__engine={"dies_at": [7, 150]}), tmp_path / "dying")
-    assert _content(dying) == _content(healthy)
-    assert dying.calls == healthy.calls
-    assert dying.manifest["rows"] == healthy.manifest["rows"]
-
-
-def test_a_prompt_that_kills_every_engine_ends_the_run_and_the_rest_is_kept(tmp_path: Path) -> None:
-    path = write_source(tmp_path / "prompts.jsonl", [*map(prompt, range(8)), "Explain the word xyzzy to a child."])
-    settings = {"policy__engine": {"deadly": "xyzzy"}, "policy__in_flight": 2}
-    with pytest.raises(UserError, match="The engine died 4 times"):
-        make(fake_recipe(path, **settings), tmp_path / "run")
-    kept = _on_disk(tmp_path / "run")
-    assert kept["rewrite"] == 8 * 5
-    write_source(path, [prompt(i) for i in range(8)])
-    made = make(fake_recipe(path, **settings), tmp_path / "run")
-    assert made.calls["rewrite"] == 0
-    assert made.calls["sample"] == 0
-    assert made.calls["reward"] == kept["sample"]

@@ -54,6 +54,16 @@ WORKED = [  # a prompt, a good answer, a worse one
         "There are 2 tools: saw, drill.",
         "There are 3 tools: saw, drill.",
     ),
+    (
+        "How many tools are in this list: saw, apple, drill?",
+        "There are 2 tools: saw, drill.",
+        "There are 2 tools: saw, rake.",
+    ),
+    (
+        "Which is smaller, a cat or a horse?",
+        "A horse is bigger than a cat, so the answer is a cat.",
+        "A horse is bigger than a cat, so the answer is a horse.",
+    ),
     ("Which word does not belong: cat, dog, cow, saw?", "Saw does not belong.", "Cow does not belong."),
     (
         "How do I plant a seed?",
@@ -147,7 +157,7 @@ def test_named_qualities_by_hand() -> None:
     got = named(
         "What is 5 plus 4? Also explain in one sentence why this matters in daily life.", "5 + 4 = 8. 5 + 4 = 8."
     )
-    assert got["correctness"] == pytest.approx(0.3)  # one off
+    assert got["correctness"] == pytest.approx(0.1)  # a number, but not the right one
     assert got["arithmetic"] == 0.0
     assert got["depth"] == 0.0
     assert got["no-repetition"] == 0.5
