@@ -14,7 +14,7 @@ from pathlib import Path
 from random import Random
 
 from policy_training import new_policy, save_policy, train_policy
-from reward_training import Group, judged, save_reward, train_reward
+from reward_training import ANSWERS, Group, judged, save_reward, train_reward
 from safetensors.torch import load_file
 from sampling import Sampler
 from seeds import save_seeds
@@ -41,7 +41,7 @@ def pool_of(work: Path, policy: Path, n_prompts: int) -> list[Group]:
     if not path.exists():
         began, rng = time.monotonic(), Random("pool")
         asked = [draw_instruction(rng, False).messages() for _ in range(n_prompts)]
-        answers = Sampler(policy).sample(asked, 4, seed=3)
+        answers = Sampler(policy).sample(asked, ANSWERS, seed=3)
         rows = [json.dumps([m, [a.text for a in group]]) for m, group in zip(asked, answers, strict=True)]
         path.write_text("\n".join(rows))
         print(f"pool: {n_prompts} prompts, {time.monotonic() - began:.0f} s", flush=True)
@@ -55,10 +55,10 @@ def main() -> None:
         "--work", type=Path, default=Path(tempfile.gettempdir()) / "evolve-embedded", help="checkpoints lie here"
     )
     parser.add_argument("--out", type=Path, default=HERE, help="the folders policy/ and reward/ are written here")
-    parser.add_argument("--policy-steps", type=int, default=7000)
-    parser.add_argument("--reward-steps", type=int, default=5000)
+    parser.add_argument("--policy-steps", type=int, default=6500)
+    parser.add_argument("--reward-steps", type=int, default=6000)
     parser.add_argument(
-        "--pool", type=int, default=2500, help="prompts whose sampled answers the reward model learns from"
+        "--pool", type=int, default=10000, help="prompts whose sampled answers the reward model learns from"
     )
     parser.add_argument("--only", choices=("policy", "reward", "prompts"), help="one part alone")
     args = parser.parse_args()

@@ -11,14 +11,12 @@ import torch
 from safetensors.torch import save_file
 from tokens import EOT, VOCABULARY, Encoder, save_tokenizer
 from torch.nn import functional
-from training import llama_config, load_checkpoint, optimizers, padded, save_checkpoint, set_rate
+from training import compiled, llama_config, load_checkpoint, optimizers, padded, save_checkpoint, set_rate
 from transformers import LlamaForCausalLM
 from world.corpus import draw_example
 
-BATCH, CHUNK = (
-    16,
-    100,
-)  # rows a step, steps a chunk: one chunk is drawn from one seed, and checkpoints lie between chunks
+# Rows a step, steps a chunk: one chunk is drawn from one seed, and checkpoints lie between chunks.
+BATCH, CHUNK = 64, 50
 RATES = (3e-3, 3e-3)
 
 
@@ -29,7 +27,7 @@ def new_policy(encoder: Encoder) -> LlamaForCausalLM:
 
 def shares(progress: float) -> tuple[float, float]:
     """(copying, rewriting) shares of the examples: copying is practised early, because rewriting is mostly copying."""
-    return (0.5, 0.3) if progress < 0.1 else (0.15, 0.4) if progress < 0.35 else (0.02, 0.25)
+    return (0.4, 0.3) if progress < 0.05 else (0.1, 0.35) if progress < 0.25 else (0.02, 0.25)
 
 
 def draw_chunk(encoder: Encoder, chunk: int, progress: float) -> list[list[tuple[list[int], int]]]:
@@ -64,6 +62,7 @@ def train_policy(encoder: Encoder, work: Path, steps: int) -> tuple[LlamaForCaus
     model = new_policy(encoder)
     opts = optimizers(model, RATES)
     done, seconds = load_checkpoint(work, model, opts)
+    compiled(model.model)
     tokens, n_chunks = 0, steps // CHUNK
     for chunk in range(done, n_chunks):
         began, losses, hits = time.monotonic(), [], []

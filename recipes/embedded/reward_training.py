@@ -15,18 +15,30 @@ from safetensors.torch import save_file
 from tokens import END, VOCABULARY, Encoder, save_tokenizer
 from torch import Tensor, nn
 from torch.nn import functional
-from training import HIDDEN, LAYERS, llama_config, load_checkpoint, optimizers, padded, save_checkpoint, set_rate
+from training import (
+    HIDDEN,
+    LAYERS,
+    compiled,
+    llama_config,
+    load_checkpoint,
+    optimizers,
+    padded,
+    save_checkpoint,
+    set_rate,
+)
 from transformers import LlamaForCausalLM, LlamaModel
 from world.instruction import FLAWS, Messages, draw_answer, draw_instruction
 from world.judge import OBJECTIVE_NAMES, VERBOSITY, judge
 
-GROUPS, ANSWERS, CHUNK = 6, 4, 50  # prompts a batch, answers a prompt, steps a chunk
+GROUPS, ANSWERS, CHUNK = 16, 5, 50  # prompts a batch, answers a prompt, steps a chunk
+FROM_POLICY = 0.5  # share of the groups that are the policy's own answers; the others are drawn from the world
 RATES = (1.2e-3, 1e-3, 2e-3)  # matrices, embeddings and norms, heads
 GATING = {"gating_temperature": 10, "gating_hidden_dim": 128, "gating_n_hidden": 3}
 NOISE = 0.08  # standard deviation added to every judged quality: the judge is to be good, not perfect
 VERBOSITY_PENALTY = 0.1  # what the transform matrix takes off every objective per unit of verbosity
 CORRECTNESS = 4.0  # weight of the first objective in the regression: the hardest to see and the one that counts most
 DENSE, SURPRISE, LANGUAGE = 0.3, 4.0, 0.5  # weights of the losses that only help to learn: see loss_of
+GOOD = 0.9  # quality from which on an answer is one to learn the policy's loss from
 EXTRA_LAYERS = 3  # above the policy's, to compare what it expected with what stands there
 N = len(OBJECTIVE_NAMES)
 
@@ -43,13 +55,24 @@ class Group:
 
 @dataclass(frozen=True)
 class Batch:
-    """Token ids (B, T), the positions of each row's final token and gate (B,), and the mask of its answer (B, T)."""
+    """Groups of ANSWERS each, one row a group: the prompt once, then its answers, none of which sees another.
+
+    Token ids and positions (B, T), additive mask (B, 1, T, T), index of the prompt's <|eot_id|> (B,); of each answer
+    its row and the index of its final token (B * ANSWERS,); of each answer token its row, its index, the index of
+    the token before it, its answer, and its place there (tokens,).
+    """
 
     ids: Tensor
-    last: Tensor
+    positions: Tensor
+    mask: Tensor
     gate: Tensor
+    answer_row: Tensor
+    last: Tensor
+    row: Tensor
+    at: Tensor
+    before: Tensor
     answer: Tensor
-    good: Tensor  # (B,): 1.0 for rows whose answer the checkers find good
+    place: Tensor
 
 
 class Gating(nn.Module):
@@ -69,7 +92,7 @@ class Gating(nn.Module):
 
 
 class RewardModel(nn.Module):
-    """A Llama with ArmoRM's heads; `forward` gives (rewards (B, 19), weights (B, 19), score (B,))."""
+    """A Llama with ArmoRM's heads, and one head that only helps to train."""
 
     reward_transform_matrix: Tensor
     policy_norm: Tensor
@@ -98,37 +121,47 @@ class RewardModel(nn.Module):
             nn.init.zeros_(layer.self_attn.o_proj.weight)
             nn.init.zeros_(layer.mlp.down_proj.weight)
 
-    def heads(self, last: Tensor, gate: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Rewards, weights and score from float32 states (B, hidden): of a row's final token, and of the <|eot_id|>
-        that closes its prompt.
+    def states(self, ids: Tensor, positions: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """(final states, states above the policy's layers), each (B, T, hidden)."""
+        x = self.model.embed_tokens(ids)
+        turns = self.model.rotary_emb(x, positions)
+        for i, layer in enumerate(self.model.layers):
+            x = layer(x, attention_mask=mask, position_embeddings=turns)
+            if i == LAYERS - 1:
+                below = x
+        return self.model.norm(x), below
+
+    def heads(self, last: Tensor, gate: Tensor) -> tuple[Tensor, Tensor]:
+        """Rewards (answers, 19) and scores (answers,) from float32 states: of the answers' final tokens (answers,
+        hidden), and of the <|eot_id|> that closes each one's prompt (answers, hidden).
         """
-        rewards, weights = self.regression_layer(last), self.gating(gate)
-        return rewards, weights, (weights * (rewards @ self.reward_transform_matrix)).sum(1)
-
-    def forward(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-        hidden = self.model(input_ids=batch.ids, use_cache=False).last_hidden_state.float()
-        rows = torch.arange(len(hidden))
-        return self.heads(hidden[rows, batch.last], hidden[rows, batch.gate])
-
-
-def rows_of(encoder: Encoder, messages: Messages, answers: list[str]) -> tuple[list[list[int]], int]:
-    """(token ids of each conversation, position of the gate): the gate is read before the assistant's header."""
-    prompt = encoder.prompt(messages)
-    return [prompt + encoder.answer(a) for a in answers], len(prompt) - len(encoder.headers["assistant"]) - 1
+        rewards = self.regression_layer(last)
+        return rewards, (self.gating(gate) * (rewards @ self.reward_transform_matrix)).sum(1)
 
 
 def batch_of(encoder: Encoder, groups: list[Group]) -> Batch:
-    rows: list[list[int]] = []
-    gates: list[int] = []
-    for group in groups:
-        made, gate = rows_of(encoder, group.messages, group.answers)
-        rows += made
-        gates += [gate] * len(made)
-    ids, last, gate_at = padded(rows, encoder.pad), torch.tensor([len(r) - 1 for r in rows]), torch.tensor(gates)
-    place = torch.arange(ids.shape[1])
-    answer = (place > gate_at[:, None] + len(encoder.headers["assistant"])) & (place <= last[:, None])
-    good = torch.tensor([float(q > 0.8) for g in groups for q in g.quality])
-    return Batch(ids, last, gate_at, answer, good)
+    rows, places, owners, gates, lasts, tokens = [], [], [], [], [], []
+    for r, group in enumerate(groups):
+        prompt = encoder.prompt(group.messages)
+        ids, at, owner = list(prompt), list(range(len(prompt))), [-1] * len(prompt)
+        for i, text in enumerate(group.answers):
+            made, start = encoder.answer(text), len(ids)
+            before = [len(prompt) - 1, *range(start, start + len(made) - 1)]
+            tokens += [(r, start + j, b, len(lasts), j) for j, b in enumerate(before)]
+            ids += made
+            at += range(len(prompt), len(prompt) + len(made))
+            owner += [i] * len(made)
+            lasts.append((r, len(ids) - 1))
+        rows.append(ids)
+        places.append(at)
+        owners.append(owner)
+        gates.append(len(prompt) - len(encoder.headers["assistant"]) - 1)
+    ids, owner = padded(rows, encoder.pad), padded(owners, -2)
+    seen = (owner[:, None, :] == owner[:, :, None]) | (owner[:, None, :] == -1)
+    seen &= torch.ones(ids.shape[1], ids.shape[1], dtype=torch.bool).tril()
+    mask = torch.zeros(seen.shape, dtype=torch.bfloat16).masked_fill(~seen, float("-inf"))[:, None]
+    answer_row, last = torch.tensor(lasts).T
+    return Batch(ids, padded(places, 0), mask, torch.tensor(gates), answer_row, last, *torch.tensor(tokens).T)
 
 
 def draw_group(rng: Random) -> Group:
@@ -149,26 +182,25 @@ def judged(messages: Messages, answers: list[str]) -> Group | None:
     return Group(messages, answers, [v.quality for v in known], [v.qualities for v in known])
 
 
-def surprise_of(model: RewardModel, batch: Batch, below: Tensor) -> tuple[Tensor, Tensor]:
+def surprise_of(model: RewardModel, batch: Batch, below: Tensor, good: Tensor) -> tuple[Tensor, Tensor]:
     """(what the policy's layers think of the answers, their loss on good answers, which keeps that knowledge).
 
-    The first is (tokens, 2) without gradient: the log-probability of each token, and its mean over the answer so far;
-    clipped at -8 and divided by 4.
+    `good` is 1.0 for every token of an answer that the checkers find good. The first is (tokens, 2) without
+    gradient: the log-probability of each token, and its mean over the answer so far; clipped at -8, divided by 4.
     """
-    row, at = batch.answer.nonzero(as_tuple=True)
-    state = functional.rms_norm(below[row, at - 1].float(), (HIDDEN,), model.policy_norm, 1e-5)
-    logp = functional.log_softmax((state @ model.model.embed_tokens.weight.T).float(), 1)
-    exact = logp.gather(1, batch.ids[row, at][:, None])[:, 0]
+    state = functional.rms_norm(below[batch.row, batch.before].float(), (HIDDEN,), model.policy_norm, 1e-5)
+    target = batch.ids[batch.row, batch.at]
+    with torch.autocast("cpu", torch.bfloat16):
+        logits = state @ model.model.embed_tokens.weight.T
+    exact = -functional.cross_entropy(logits.float(), target, reduction="none")
     own = exact.detach().clamp(min=-8)
-    table = torch.zeros(batch.ids.shape)
-    table[row, at] = own
-    so_far = table.cumsum(1) / batch.answer.cumsum(1).clamp(min=1)
-    good = batch.good[row]
-    return torch.stack([own, so_far[row, at]], 1) / 4, -(exact * good).sum() / good.sum().clamp(min=1)
+    total, first = own.cumsum(0), torch.arange(len(own)) - batch.place
+    so_far = (total - (total - own)[first]) / (batch.place + 1)
+    return torch.stack([own, so_far], 1) / 4, -(exact * good).sum() / good.sum().clamp(min=1)
 
 
-def loss_of(model: RewardModel, encoder: Encoder, groups: list[Group]) -> tuple[Tensor, float]:
-    """(loss, share of pairs ranked as the noisy checkers do).
+def loss_of(model: RewardModel, encoder: Encoder, groups: list[Group]) -> tuple[Tensor, dict[str, float]]:
+    """(loss, how well it goes: share of pairs ranked as the noisy checkers do, R2 of correctness and of surprise).
 
     Regression of the qualities plus Bradley-Terry on the score. These teach slowly, hence three more losses: the
     same regression at every token of the answer, how surprising the tokens are (which tells right from wrong), and
@@ -176,20 +208,28 @@ def loss_of(model: RewardModel, encoder: Encoder, groups: list[Group]) -> tuple[
     """
     batch = batch_of(encoder, groups)
     with torch.autocast("cpu", torch.bfloat16):
-        out = model.model(input_ids=batch.ids, use_cache=False, output_hidden_states=True)
-        expected, language = surprise_of(model, batch, out.hidden_states[LAYERS])
-    hidden, rows = out.last_hidden_state.float(), torch.arange(len(batch.ids))
-    rewards, _, score = model.heads(hidden[rows, batch.last], hidden[rows, batch.gate])
+        hidden, below = model.states(batch.ids, batch.positions, batch.mask)
+    hidden, quality = hidden.float(), torch.tensor([g.quality for g in groups])
+    expected, language = surprise_of(model, batch, below, (quality.flatten() > GOOD).float()[batch.answer])
+    rewards, score = model.heads(
+        hidden[batch.answer_row, batch.last], hidden[batch.answer_row, batch.gate[batch.answer_row]]
+    )
     target = torch.tensor([q for g in groups for q in g.qualities])
     target = target + NOISE * torch.randn_like(target)
     weight = torch.ones(N)
     weight[0] = CORRECTNESS
     regression = (weight * (rewards - target) ** 2).mean()
-    row, at = batch.answer.nonzero(as_tuple=True)
-    dense = (weight * (model.regression_layer(hidden[row, at]) - target[row]) ** 2).mean()
-    surprise = functional.mse_loss(model.surprise(hidden[row, at]), expected)
-    preference, agree = preference_loss(score.view(len(groups), -1), torch.tensor([g.quality for g in groups]))
-    return 4.0 * (regression + DENSE * dense) + 3.0 * preference + SURPRISE * surprise + LANGUAGE * language, agree
+    tokens = hidden[batch.row, batch.at]
+    dense = (weight * (model.regression_layer(tokens) - target[batch.answer]) ** 2).mean()
+    surprise = functional.mse_loss(model.surprise(tokens), expected)
+    preference, agree = preference_loss(score.view(len(groups), -1), quality)
+    loss = 4.0 * (regression + DENSE * dense) + 3.0 * preference + SURPRISE * surprise + LANGUAGE * language
+    correct = torch.tensor([q[0] for g in groups for q in g.qualities])
+    return loss, {
+        "agree": agree,
+        "correctness": 1 - functional.mse_loss(rewards[:, 0].detach(), correct).item() / correct.var().item(),
+        "surprise": 1 - surprise.item() / expected.var(0).mean().item(),
+    }
 
 
 def preference_loss(score: Tensor, quality: Tensor) -> tuple[Tensor, float]:
@@ -204,17 +244,36 @@ def preference_loss(score: Tensor, quality: Tensor) -> tuple[Tensor, float]:
     return loss.mean(), (margin[pairs] > 0).float().mean().item()
 
 
-@torch.no_grad()
-def fit_regression(model: RewardModel, encoder: Encoder, groups: list[Group]) -> None:
-    """Ridge regression of the qualities on the backbone's states, as in ArmoRM's first stage: where training starts."""
-    states: list[Tensor] = []
-    hook = model.regression_layer.register_forward_pre_hook(lambda _, inputs: states.append(inputs[0]))
-    for i in range(0, len(groups), 4 * GROUPS):
-        model(batch_of(encoder, groups[i : i + 4 * GROUPS]))
-    hook.remove()
-    x, y = torch.cat(states), torch.tensor([q for g in groups for q in g.qualities])
+def draw_chunk(rng: Random, pool: list[Group]) -> list[list[Group]]:
+    """CHUNK batches of GROUPS, groups of like length together."""
+    groups = [
+        rng.choice(pool) if pool and rng.random() < FROM_POLICY else draw_group(rng) for _ in range(CHUNK * GROUPS)
+    ]
+    groups.sort(key=lambda g: sum(map(len, (*g.answers, *(m["content"] for m in g.messages)))))
+    batches = [groups[i : i + GROUPS] for i in range(0, len(groups), GROUPS)]
+    rng.shuffle(batches)
+    return batches
+
+
+def ridge(x: Tensor, y: Tensor) -> Tensor:
+    """Coefficients (columns of x, columns of y) of the linear map from x to y."""
     penalty = 1e-3 * (x.T @ x).diagonal().mean() * torch.eye(x.shape[1])
-    model.regression_layer.weight.copy_(torch.linalg.solve(x.T @ x + penalty, x.T @ y).T)
+    return torch.linalg.solve(x.T @ x + penalty, x.T @ y)
+
+
+@torch.no_grad()
+def fit_heads(model: RewardModel, encoder: Encoder, groups: list[Group]) -> None:
+    """Where training starts: the qualities regressed on the backbone's states, as in ArmoRM's first stage, and the
+    weights that explain the overall quality, for every prompt the same.
+    """
+    states: list[Tensor] = []
+    for i in range(0, len(groups), GROUPS):
+        batch = batch_of(encoder, groups[i : i + GROUPS])
+        states.append(model.states(batch.ids, batch.positions, batch.mask)[0][batch.answer_row, batch.last])
+    qualities = torch.tensor([q for g in groups for q in g.qualities])
+    model.regression_layer.weight.copy_(ridge(torch.cat(states), qualities).T)
+    weights = ridge(qualities, torch.tensor([[q] for g in groups for q in g.quality]))[:, 0].clamp(min=0.003)
+    model.gating.layers[-1].bias.copy_(GATING["gating_temperature"] * torch.log(weights / weights.sum()))
 
 
 def train_reward(
@@ -225,34 +284,35 @@ def train_reward(
     steps: int,
     report: Callable[[str], None] = print,
 ) -> tuple[RewardModel, float]:
-    """Start from the policy's layers; half the groups are drawn from the world, half from `pool`: the policy's."""
+    """Start from the policy's layers; of the groups a share is drawn from the world, the rest from `pool`."""
     model = RewardModel(encoder)
     model.start_from(policy)
     opts = optimizers(model, RATES)
     done, seconds = load_checkpoint(work, model, opts)
     if not done:
         rng = Random("regression")
-        fit_regression(model, encoder, [draw_group(rng) for _ in range(400)] + pool[:200])
+        fit_heads(model, encoder, [draw_group(rng) for _ in range(400)] + pool[:200])
+    compiled(model, "states")
     for chunk in range(done, steps // CHUNK):
-        rng, began, losses, hits = Random(f"reward {chunk}"), time.monotonic(), [], []
+        rng, began, losses, seen = Random(f"reward {chunk}"), time.monotonic(), [], []
         torch.manual_seed(chunk)
-        for i in range(CHUNK):
+        for i, groups in enumerate(draw_chunk(rng, pool)):
             set_rate(opts, RATES, chunk * CHUNK + i, steps, 50, 0.5)
-            groups = [rng.choice(pool) if pool and rng.random() < 0.5 else draw_group(rng) for _ in range(GROUPS)]
-            loss, hit = loss_of(model, encoder, groups)
+            loss, how = loss_of(model, encoder, groups)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             for opt in opts:
                 opt.step()
                 opt.zero_grad(set_to_none=True)
             losses.append(loss.item())
-            hits.append(hit)
+            seen.append(how)
         seconds += time.monotonic() - began
         if chunk % 5 == 4 or chunk == steps // CHUNK - 1:
             save_checkpoint(work, model, opts, chunk + 1, seconds)
         report(
             f"reward step {(chunk + 1) * CHUNK}/{steps} loss {sum(losses) / CHUNK:.4f} "
-            f"agree {sum(hits) / CHUNK:.3f} {seconds:.0f} s"
+            + " ".join(f"{k} {sum(how[k] for how in seen) / CHUNK:.3f}" for k in seen[0])
+            + f" {seconds:.0f} s"
         )
     return model, seconds
 

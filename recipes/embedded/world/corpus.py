@@ -8,7 +8,7 @@ from world.instruction import FLAWS, Messages, draw_answer, draw_instruction
 from world.judge import known_words
 from world.rewriting import TEMPLATES, draw_rewrite
 
-FLAWED = 0.35  # share of answers with a flaw: there must be something to align
+FLAWED = 0.4  # share of answers with a flaw: there must be something to align
 SYLLABLES = "ba ce di fo gu ha je ki lo mu na pe ri so tu va we xi yo zu an er in or un st th ck ly".split()
 
 

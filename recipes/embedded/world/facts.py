@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from random import Random
 
 from world.family import Draft, Family, Values
@@ -63,7 +64,9 @@ def _check_bigger(v: Values, answer: str) -> float:
             f"{big} is not as big as {small}",
         )
     )
-    return 0.5 if right and wrong else 1.0 if right else 0.0
+    best = {"bigger": big, "smaller": small}.get(v.get("size", ""), "")
+    named = re.search(r"the answer is (an? \w+)", text)
+    return 1.0 if right and not wrong and (not named or named.group(1) == best) else 0.5 if right else 0.0
 
 
 COMPARE = Family(
@@ -79,6 +82,7 @@ COMPARE = Family(
     _check_bigger,
     lambda v: [f"think of {v['a']}", f"think of {v['b']}", "compare the two"],
     lambda v: "size",
+    share=2,
 )
 
 

@@ -68,6 +68,7 @@ class Family:
     topic: Callable[[Values], str]
     shape: str = "closed"  # list, story, prose or closed: which modifiers fit
     chat: bool = False  # asks about an earlier turn: values["before"] is the user's, values["said"] the assistant's
+    share: int = 1  # how often training draws it beside the others: what has to be worked out needs more practice
 
 
 def number(text: str) -> int:

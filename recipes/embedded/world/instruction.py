@@ -49,6 +49,7 @@ FAMILIES: tuple[Family, ...] = (
     MORE,
     RESORT,
 )
+SHARES = [f.share for f in FAMILIES]
 HELD_OUT_SHARE = 16  # one core instruction in so many never enters training
 Messages = list[dict[str, str]]
 PERSONAS = (
@@ -125,7 +126,7 @@ def draw_instruction(
     rng: Random, held_out: bool, family: Family | None = None, n_modifiers: int | None = None
 ) -> Instruction:
     """A random instruction from the training side or the held-out side of the split."""
-    family = family or rng.choice(FAMILIES)
+    family = family or rng.choices(FAMILIES, SHARES)[0]
     while True:
         wording = rng.choice(family.wordings)
         drawn = family.draw(rng)
@@ -215,9 +216,9 @@ def decorate(rng: Random, draft: Draft, family: Family) -> None:
     """What people say around an answer: it keeps the samples of one prompt apart, even where one word is right."""
     if family.shape == "closed" and draft.body and family not in (POLITE, TENSE) and rng.random() < 0.55:
         draft.body[0] = f"{rng.choice(LEAD_INS)} {draft.body[0]}"
-    if not draft.opener and rng.random() < 0.55:
+    if not draft.opener and rng.random() < 0.65:
         draft.opener = rng.choice(OPENERS)
-    if not draft.closer and rng.random() < 0.45:
+    if not draft.closer and rng.random() < 0.6:
         draft.closer = rng.choice(CLOSERS)
 
 

@@ -35,6 +35,7 @@ QUALITIES = (
 )
 OBJECTIVE_NAMES = tuple(f"world-{q}" for q in QUALITIES)
 VERBOSITY = QUALITIES.index("verbosity")
+STEPS = 20  # the overall quality is a whole number of twentieths: what is nearer is as good
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,7 @@ def judge_instruction(asked: Instruction, answer: str) -> Verdict:
     form = mean([once, ending, known, capitals])
     spoiled = (0.4 + 0.6 * min(once, known)) * (0.7 + 0.3 * focus)
     quality = (0.85 * core + 0.15 * form) * spoiled if said else 0.0
-    return Verdict(asked.family.name, quality, tuple(qualities[q] for q in QUALITIES))
+    return Verdict(asked.family.name, round(quality * STEPS) / STEPS, tuple(qualities[q] for q in QUALITIES))
 
 
 def judge(messages: Messages, answer: str) -> Verdict | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from random import Random
 
@@ -69,9 +68,7 @@ def ordered_score(want: list[str], answer: str) -> float:
     got = last_mentions(answer, want)
     if got == want:
         return 1.0
-    rank = {w: i for i, w in enumerate(want)}
-    pairs = sum(rank[a] < rank[b] for a, b in itertools.pairwise(got))
-    return 0.6 * pairs / max(1, len(want) - 1) * len(set(got)) / len(want)
+    return 0.3 if sorted(got) == sorted(want) else 0.1 if got else 0.0
 
 
 def _shuffled(rng: Random, pool: list[str], low: int, high: int) -> Values:
@@ -100,12 +97,13 @@ SORT_WORDS = Family(
         "Arrange from A to Z: {items}.",
         "Can you sort these words by the alphabet: {items}?",
     ),
-    lambda r: _shuffled(r, sorted(KIND_OF), 3, 5),
+    lambda r: _shuffled(r, sorted(KIND_OF), 3, 4),
     _solve_words,
     lambda v, a: ordered_score(sorted(v["items"].split(", ")), a),
     lambda v: ["look at the first letter of each word", f"put {min(v['items'].split(', '))} first"],
     lambda v: "the alphabet",
     "list",
+    share=3,
 )
 
 
@@ -132,10 +130,11 @@ SORT_NUMBERS = Family(
         "Arrange the numbers {items} in rising order.",
         "Can you sort the numbers {items} for me?",
     ),
-    lambda r: _shuffled(r, [str(i) for i in range(10, 100)], 3, 5),
+    lambda r: _shuffled(r, [str(i) for i in range(10, 100)], 3, 4),
     _solve_numbers,
     _check_numbers,
     lambda v: [f"{_by_value(v)[0]} is the smallest", f"{_by_value(v)[-1]} is the largest"],
     lambda v: "numbers",
     "list",
+    share=2,
 )

@@ -38,7 +38,9 @@ def sentences(answer: str) -> list[str]:
 
 
 def bare(rng: Random, draft: Draft, m: Values, family: Family, v: Values) -> None:
-    draft.opener = draft.closer = ""
+    draft.closer = ""
+    if len(draft.items) + len(draft.body) > 2:
+        draft.opener = ""
     draft.style = "comma" if draft.style == "numbered" else draft.style
 
 

@@ -22,7 +22,7 @@ def claimed(answer: str) -> int | None:
 
 def near(want: int, answer: str) -> float:
     got = claimed(answer)
-    return 0.0 if got is None else 1.0 if got == want else 0.3 if abs(got - want) in (1, 10) else 0.1
+    return 0.0 if got is None else 1.0 if got == want else 0.1
 
 
 def _result(v: Values) -> int:
@@ -32,7 +32,7 @@ def _result(v: Values) -> int:
 
 def _draw_sum(rng: Random) -> Values:
     op = pick(rng, "+", "-")
-    x, y = sorted((rng.randint(2, 60), rng.randint(2, 39)), reverse=True)
+    x, y = sorted((rng.randint(2, 30), rng.randint(2, 12)), reverse=True)
     return {"x": str(x), "y": str(y), "op": op, "plus": "plus" if op == "+" else "minus"}
 
 
@@ -83,12 +83,12 @@ SUM = Family(
     lambda v, a: near(_result(_read_op(v)), a),
     _sum_plan,
     lambda v: "arithmetic",
+    share=3,
 )
 
 
 def _draw_problem(rng: Random) -> Values:
-    x, y = rng.randint(5, 40), rng.randint(2, 20)
-    x = max(x, y + 1)
+    x, y = rng.randint(13, 30), rng.randint(2, 12)
     things = [plural(i) for i in KINDS["fruits"]] + [plural(o) for o in OBJECTS]
     return {
         "name": rng.choice(NAMES),
@@ -131,11 +131,12 @@ PROBLEM = Family(
     lambda v, a: near(_result(_op_of(v)), a),
     lambda v: _sum_plan(_op_of(v)),
     lambda v: v["things"],
+    share=2,
 )
 
 
 def _draw_sequence(rng: Random) -> Values:
-    start, step = rng.randint(1, 20), rng.randint(1, 10)
+    start, step = rng.randint(1, 20), rng.choice((1, 2, 3, 4, 5, 10))
     return {"items": ", ".join(str(start + step * i) for i in range(4)), "n": number_text(rng, rng.randint(1, 3))}
 
 
@@ -170,7 +171,8 @@ def _check_sequence(v: Values, answer: str) -> float:
     if made is None:
         return 0.0
     tail = re.findall(r"\d+", answer)[-len(made[1]) :]
-    return sum(a == b for a, b in zip(tail, made[1], strict=False)) / len(made[1])
+    right = sum(a == b for a, b in zip(tail, made[1], strict=False))
+    return 1.0 if right == len(made[1]) else 0.4 if right else 0.0
 
 
 SEQUENCE = Family(
@@ -185,4 +187,5 @@ SEQUENCE = Family(
     _check_sequence,
     lambda v: [f"the step is {(_sequence(v) or (0, []))[0]}", "add it to the last number"],
     lambda v: "numbers",
+    share=3,
 )

@@ -14,7 +14,7 @@ from world.wording import mentions, pick, words
 def _draw_count(rng: Random) -> Values:
     kind = rng.choice(sorted(KINDS))
     others = [i for i in KIND_OF if KIND_OF[i] != kind]
-    items = rng.sample(KINDS[kind], rng.randint(1, 4)) + rng.sample(others, rng.randint(1, 3))
+    items = rng.sample(KINDS[kind], rng.randint(1, 3)) + rng.sample(others, rng.randint(1, 2))
     rng.shuffle(items)
     return {"kind": kind, "items": ", ".join(items)}
 
@@ -47,8 +47,11 @@ def _check_count(v: Values, answer: str) -> float:
     if v["kind"] not in KINDS:
         return 0.0
     said = [number(w) for w in words(answer) if w.isdigit() or w in ("one", "two", "three", "four", "five", "zero")]
-    want = len(_counted(v))
-    return 1.0 if want in said and len(set(said)) <= 2 else 0.5 if want in said else 0.1 if said else 0.0
+    found = _counted(v)
+    shown = {w for w in words(answer) if w in KIND_OF}
+    if len(found) not in said:
+        return 0.1 if said else 0.0
+    return 1.0 if len(set(said)) <= 2 and shown in (set(), set(found)) else 0.5
 
 
 COUNT = Family(
@@ -63,6 +66,7 @@ COUNT = Family(
     _check_count,
     lambda v: ["read the list", f"keep the {v['kind']}: {', '.join(_counted(v)) or 'none'}"],
     lambda v: v["kind"],
+    share=2,
 )
 
 
@@ -118,6 +122,7 @@ ODD_ONE = Family(
     _check_odd,
     lambda v: [f"most of the words are {_odd(v)[1]}", f"{_odd(v)[0] or 'none'} is not"],
     lambda v: _odd(v)[1] or "words",
+    share=2,
 )
 
 

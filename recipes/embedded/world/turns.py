@@ -67,7 +67,7 @@ RECALL = Family(
 
 
 def _draw_follow(rng: Random) -> Values:
-    kind, n = rng.choice(sorted(KINDS)), rng.randint(3, 5)
+    kind, n = rng.choice(sorted(KINDS)), rng.randint(3, 4)
     return {
         "before": f"Name {n} {kind}.",
         "said": ", ".join(rng.sample(KINDS[kind], n)).capitalize() + ".",
@@ -107,6 +107,7 @@ MORE = Family(
     lambda v: _follow(v)[0],
     "list",
     chat=True,
+    share=2,
 )
 
 
@@ -131,4 +132,5 @@ RESORT = Family(
     lambda v: "the alphabet",
     "list",
     chat=True,
+    share=2,
 )
