@@ -14,7 +14,9 @@ from pathlib import Path
 from random import Random
 
 from policy_training import new_policy, save_policy, train_policy
-from reward_training import ANSWERS, Group, judged, save_reward, train_reward
+from reward_data import ANSWERS, Group, judged
+from reward_model import save_reward
+from reward_training import train_reward
 from safetensors.torch import load_file
 from sampling import Sampler
 from seeds import save_seeds
