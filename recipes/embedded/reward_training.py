@@ -68,9 +68,14 @@ def loss_of(model: RewardModel, encoder: Encoder, groups: list[Group]) -> tuple[
     correct = torch.tensor([q[0] for g in groups for q in g.qualities])
     return loss, {
         "agree": agree,
-        "correctness": 1 - functional.mse_loss(rewards[:, 0].detach(), correct).item() / correct.var().item(),
-        "surprise": 1 - surprise.item() / expected.var(0).mean().item(),
+        "correctness": explained(functional.mse_loss(rewards[:, 0].detach(), correct), correct.var()),
+        "surprise": explained(surprise.detach(), expected.var(0).mean()),
     }
+
+
+def explained(error: Tensor, variance: Tensor) -> float:
+    """R2; a batch in which all are nearly alike counts as one of little variance."""
+    return 1 - (error / variance.clamp(min=1e-3)).item()
 
 
 def preference_loss(score: Tensor, quality: Tensor) -> tuple[Tensor, float]:
