@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import itertools
 import json
+import sys
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 
 EMBEDDED = Path(__file__).parents[1] / "recipes" / "embedded"
+sys.path.insert(0, str(EMBEDDED))
+
+from world.instruction import FLAWS, draw_answer, draw_instruction  # noqa: E402
+from world.judge import judge  # noqa: E402
+
+from rewards import Group, load  # noqa: E402
+
 POLICY, REWARD = EMBEDDED / "policy", EMBEDDED / "reward"
 HEADER = "<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n"
 TURNS = [
@@ -141,8 +150,6 @@ def test_the_policy_rewrites_by_the_shipped_templates(policy: Any, tokenizer: An
 
 
 def test_the_reward_model_prefers_plainly_better_answers() -> None:
-    from rewards import Group, load
-
     cases = [
         ("List 3 fruits.", ["Apple, pear and plum.", "Hammer, pear and dog."]),
         ("What is the capital of Spain?", ["It is Madrid.", "It is Oslo."]),
@@ -156,4 +163,17 @@ def test_the_reward_model_prefers_plainly_better_answers() -> None:
     assert model.objective_names[0] == "world-correctness"
     got = model.score([Group([{"role": "user", "content": p}], answers) for p, answers in cases])
     assert not [s.error for pair in got for s in pair if s.error]
-    assert sum(good.score > bad.score for good, bad in got) >= 3
+    assert all(good.score > bad.score for good, bad in got)
+
+
+def test_the_reward_model_tells_flawed_answers_to_prompts_that_it_has_not_seen() -> None:
+    rng, groups, first_is_better = Random("held-out pairs"), [], []
+    while len(groups) < 100:
+        asked = draw_instruction(rng, held_out=True)
+        answers = [draw_answer(rng, asked), draw_answer(rng, asked, rng.choice(FLAWS))]
+        good, flawed = (verdict.quality for a in answers if (verdict := judge(asked.messages(), a)))
+        if abs(good - flawed) >= 0.1:
+            groups.append(Group(list(asked.messages()), answers))  # type: ignore[arg-type]
+            first_is_better.append(good > flawed)
+    got = load(str(REWARD)).score(groups)
+    assert sum((a.score > b.score) == first for (a, b), first in zip(got, first_is_better, strict=True)) >= 85
