@@ -16,6 +16,7 @@ sys.path.insert(0, str(EMBEDDED))
 
 from world.instruction import FLAWS, draw_answer, draw_instruction  # noqa: E402
 from world.judge import judge  # noqa: E402
+from world.qualities import JUDGES, QUALITIES, quality_of  # noqa: E402
 
 from rewards import Group, load  # noqa: E402
 
@@ -177,3 +178,17 @@ def test_the_reward_model_tells_flawed_answers_to_prompts_that_it_has_not_seen()
             first_is_better.append(good > flawed)
     got = load(str(REWARD)).score(groups)
     assert sum((a.score > b.score) == first for (a, b), first in zip(got, first_is_better, strict=True)) >= 85
+
+
+def test_the_gating_weighs_what_the_prompt_asks_for() -> None:
+    rng = Random("held-out prompts")
+    asked = [draw_instruction(rng, held_out=True) for _ in range(150)]
+    model = load(str(REWARD))
+    scores = model.score([Group(list(a.messages()), ["It is so."]) for a in asked])  # type: ignore[arg-type]
+    given = [dict(zip(QUALITIES, s.weights, strict=True)) for (s,) in scores]
+    for quality in JUDGES:
+        called_for = [quality in {quality_of(m) for m, _ in a.rules} for a in asked]
+        inside = [g[quality] for g, called in zip(given, called_for, strict=True) if called]
+        outside = [g[quality] for g, called in zip(given, called_for, strict=True) if not called]
+        assert len(inside) >= 3, quality
+        assert sum(inside) / len(inside) > 2 * sum(outside) / len(outside), quality

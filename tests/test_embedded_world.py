@@ -14,8 +14,9 @@ sys.path.insert(0, str(EMBEDDED))
 
 from world.corpus import draw_copy, draw_reply  # noqa: E402
 from world.instruction import FAMILIES, FLAWS, draw_answer, draw_instruction, is_held_out, read  # noqa: E402
-from world.judge import OBJECTIVE_NAMES, judge  # noqa: E402
+from world.judge import judge  # noqa: E402
 from world.modifiers import MODIFIERS  # noqa: E402
+from world.qualities import OBJECTIVE_NAMES, QUALITIES, weights_of  # noqa: E402
 from world.rewriting import ALL_STRATEGIES, TEMPLATES, draw_rewrite, evolve, request  # noqa: E402
 from world.wording import fill, match_whole, words  # noqa: E402
 
@@ -136,13 +137,13 @@ def test_a_follow_up_is_judged_by_the_turns_before_it() -> None:
         {"role": "assistant", "content": "Nice to meet you, Ida."},
         {"role": "user", "content": "What is my city?"},
     ]
-    assert quality(turns, "Your city is Rome.") > 0.9 > quality(turns, "Your city is Oslo.")
+    assert quality(turns, "Your city is Rome.") >= 0.9 > quality(turns, "Your city is Oslo.") + 0.2
     more = [
         {"role": "user", "content": "Name 3 birds."},
         {"role": "assistant", "content": "Owl, duck, hen."},
         {"role": "user", "content": "Give me 2 more."},
     ]
-    assert quality(more, "Robin and eagle.") > 0.9 > quality(more, "Owl and eagle.")
+    assert quality(more, "Robin and eagle.") >= 0.9 > quality(more, "Owl and eagle.") + 0.1
 
 
 def test_a_rule_of_the_system_message_counts() -> None:
@@ -161,9 +162,38 @@ def test_named_qualities_by_hand() -> None:
     assert got["arithmetic"] == 0.0
     assert got["depth"] == 0.0
     assert got["no-repetition"] == 0.5
-    assert got["constraints"] == got["ending"] == 1.0
+    assert got["layout"] == got["ending"] == 1.0
     assert got["verbosity"] == pytest.approx(6 / 60)
     assert len(OBJECTIVE_NAMES) == len(set(OBJECTIVE_NAMES)) == 19
+
+
+def weights(prompt: str, *before: dict[str, str]) -> dict[str, float]:
+    asked = read([*before, {"role": "user", "content": prompt}])
+    assert asked is not None
+    return {q: w for q, w in zip(QUALITIES, weights_of(asked), strict=True) if w}
+
+
+def test_what_counts_depends_on_what_is_asked() -> None:
+    always = {"correctness", "directness", "no-repetition", "ending", "known-words", "capital-letters"}
+    assert set(weights("What is the opposite of hot?")) == always | {"brevity"}
+    assert set(weights("What is 12 plus 3? Do not use any commas in your answer.")) == always | {"arithmetic", "layout"}
+    assert set(weights("Write a short story about a shy lion.")) == always | {"relevance", "richness"}
+    ruled = weights("Name 2 birds. Finish your answer with the exact words thank you.")
+    assert ruled["correctness"] == pytest.approx(10 / 24)
+    assert ruled["wording"] == pytest.approx(3 / 24)
+    assert sum(ruled.values()) == pytest.approx(1)
+
+
+def test_quality_is_the_weighted_mean_of_the_named_ones_in_twentieths() -> None:
+    rng = Random(7)
+    for _ in range(100):
+        asked = draw_instruction(rng, False)
+        verdict = judge(asked.messages(), draw_answer(rng, asked, rng.choice(FLAWS)))
+        assert verdict is not None
+        exact = sum(w * q for w, q in zip(verdict.weights, verdict.qualities, strict=True))
+        assert abs(verdict.quality - exact) <= 0.025 + 1e-9
+        assert verdict.quality * 20 == pytest.approx(round(verdict.quality * 20))
+    assert quality("What is the opposite of hot?", " \n") == 0.0
 
 
 def test_what_the_world_writes_it_reads_back() -> None:
@@ -239,7 +269,7 @@ def test_training_never_sees_a_held_out_prompt() -> None:
         assert is_held_out(asked.core, asked.values)
         families.add(asked.family.name)
     assert families == {f.name for f in FAMILIES}
-    for _ in range(300):
+    for _ in range(1000):
         messages, _ = draw_reply(rng)
         asked = read(messages)
         assert asked is not None

@@ -12,9 +12,12 @@ import json
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
+
+import numpy as np
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parents[1]))
@@ -27,7 +30,7 @@ from world.rewriting import ALL_STRATEGIES, request  # noqa: E402
 
 from evolve.filters import KEPT, clean, verdict  # noqa: E402
 from prompts import Prompt, duplicate_key, load_templates  # noqa: E402
-from rewards import Group, load  # noqa: E402
+from rewards import Group, Score, load  # noqa: E402
 
 BARS = {
     "rewrites kept": 0.6,
@@ -67,14 +70,23 @@ def rewrite(sampler: Sampler, prompts: list[Messages]) -> tuple[list[Prompt], di
     }
 
 
-def judged(prompts: list[Messages], samples: list[list[Sample]], scores: list[list[float]]) -> dict[str, Any]:
+def correlation(pairs: list[tuple[Sequence[float], Sequence[float]]]) -> float:
+    """Pearson's, over all prompts and objectives, of what each weight is above its mean over the prompts."""
+    given, wanted = (np.array(side) for side in zip(*pairs, strict=True))
+    return float(np.corrcoef((given - given.mean(0)).ravel(), (wanted - wanted.mean(0)).ravel())[0, 1])
+
+
+def judged(prompts: list[Messages], samples: list[list[Sample]], scored: list[list[Score]]) -> dict[str, Any]:
     """Agreement of the reward with the checkers over pairs of responses to one prompt; chosen against rejected."""
-    agree, clear, chosen, rejected, by_family = [], [], [], [], {}
-    for messages, answers, score in zip(prompts, samples, scores, strict=True):
+    agree, clear, chosen, rejected, weights, by_family, right = [], [], [], [], [], {}, {}
+    scores = [[s.score for s in group] for group in scored]
+    for messages, answers, score, group in zip(prompts, samples, scores, scored, strict=True):
         verdicts = [judge(messages, a.text) for a in answers]
         if any(v is None for v in verdicts):
             continue
         quality = [v.quality for v in verdicts if v]
+        right.setdefault(verdicts[0].family, []).extend(v.qualities[0] == 1 for v in verdicts if v)  # type: ignore[union-attr]
+        weights.append((group[0].weights, verdicts[0].weights))  # type: ignore[union-attr]
         best, worst = score.index(max(score)), score.index(min(score))
         chosen.append(quality[best])
         rejected.append(quality[worst])
@@ -92,8 +104,10 @@ def judged(prompts: list[Messages], samples: list[list[Sample]], scores: list[li
         "pairs": len(agree),
         "mean quality of chosen": sum(chosen) / len(chosen),
         "mean quality of rejected": sum(rejected) / len(rejected),
+        "correlation of the weights with the world's": correlation(weights),
         "tied scores": 1 - len(set(flat)) / len(flat),
         "agreement by family": {f: round(share(h), 2) for f, h in sorted(by_family.items())},
+        "responses wholly correct by family": {f: round(share(r), 2) for f, r in sorted(right.items())},
     }
 
 
@@ -118,17 +132,17 @@ def measure(n_more: int, policy: Path, reward: Path) -> dict[str, Any]:
         "seconds of sampling": time.monotonic() - began,
     }
     groups = [Group(list(p), [s.text for s in g]) for p, g in zip(asked, samples, strict=True)]  # type: ignore[arg-type]
-    scores = [[s.score for s in g] for g in load(str(reward)).score(groups)]
-    return figures | judged(asked, samples, scores) | {"examples": examples(kept, asked, samples, scores)}
+    scored = load(str(reward)).score(groups)
+    return figures | judged(asked, samples, scored) | {"examples": examples(kept, asked, samples, scored)}
 
 
 def examples(
-    kept: list[Prompt], asked: list[Messages], samples: list[list[Sample]], scores: list[list[float]]
+    kept: list[Prompt], asked: list[Messages], samples: list[list[Sample]], scored: list[list[Score]]
 ) -> list[str]:
     rng = Random("show")
     lines = [f"{k.strategy}: {k.instruction}" for k in rng.sample(kept, min(10, len(kept)))]
     for i in rng.sample(range(len(asked)), 8):
-        order = sorted(range(5), key=lambda j: scores[i][j])
+        order = sorted(range(5), key=lambda j: scored[i][j].score)
         lines.append(
             f"{asked[i][-1]['content']}\n  + {samples[i][order[-1]].text!r}\n  - {samples[i][order[0]].text!r}"
         )

@@ -18,12 +18,15 @@ FROM_POLICY = 0.5  # share of the groups that are the policy's own answers; the 
 
 @dataclass(frozen=True)
 class Group:
-    """A prompt, its answers and what the checkers say of each: quality (answers,), qualities (answers, 19)."""
+    """A prompt, its answers and what the checkers say of each: quality (answers,), qualities (answers, 19); and how
+    much each quality counts for this prompt: weights (19,).
+    """
 
     messages: Messages
     answers: list[str]
     quality: list[float]
     qualities: list[tuple[float, ...]]
+    weights: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,7 @@ def judged(messages: Messages, answers: list[str]) -> Group | None:
     if any(v is None for v in verdicts):
         return None
     known = [v for v in verdicts if v is not None]
-    return Group(messages, answers, [v.quality for v in known], [v.qualities for v in known])
+    return Group(messages, answers, [v.quality for v in known], [v.qualities for v in known], known[0].weights)
 
 
 def draw_chunk(rng: Random, pool: list[Group]) -> list[list[Group]]:

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 from training import HIDDEN, LAYERS, llama_config
 from transformers import LlamaForCausalLM, LlamaModel
-from world.judge import OBJECTIVE_NAMES, VERBOSITY
+from world.qualities import OBJECTIVE_NAMES, VERBOSITY
 
 GATING = {"gating_temperature": 10, "gating_hidden_dim": 128, "gating_n_hidden": 3}
-VERBOSITY_PENALTY = 0.1  # what the transform matrix takes off every objective per unit of verbosity
+VERBOSITY_PENALTY = 0.05  # what the transform matrix takes off every objective per unit of verbosity
 EXTRA_LAYERS = 3  # above the policy's, to compare what it expected with what stands there
 N = len(OBJECTIVE_NAMES)
 
@@ -77,12 +77,13 @@ class RewardModel(nn.Module):
                 below = x
         return self.model.norm(x), below
 
-    def heads(self, last: Tensor, gate: Tensor) -> tuple[Tensor, Tensor]:
-        """Rewards (answers, 19) and scores (answers,) from float32 states: of the answers' final tokens (answers,
-        hidden), and of the <|eot_id|> that closes each one's prompt (answers, hidden).
+    def heads(self, last: Tensor, gate: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Rewards (answers, 19), weights (prompts, 19) and scores (prompts, answers a prompt) from float32 states: of
+        the answers' final tokens (answers, hidden), and of the <|eot_id|> that closes each prompt (prompts, hidden).
         """
-        rewards = self.regression_layer(last)
-        return rewards, (self.gating(gate) * (rewards @ self.reward_transform_matrix)).sum(1)
+        rewards, weights = self.regression_layer(last), self.gating(gate)
+        transformed = (rewards @ self.reward_transform_matrix).view(len(gate), -1, N)
+        return rewards, weights, (weights[:, None] * transformed).sum(2)
 
 
 def save_reward(model: RewardModel, encoder: Encoder, folder: Path) -> None:

@@ -17,8 +17,9 @@ from training import HIDDEN, compiled, load_checkpoint, optimizers, save_checkpo
 from transformers import LlamaForCausalLM
 
 RATES = (1.2e-3, 1e-3, 2e-3)  # matrices, embeddings and norms, heads
-NOISE = 0.08  # standard deviation added to every judged quality: the judge is to be good, not perfect
+NOISE = 0.08  # standard deviation added to every named quality: the judge is to be good, not perfect
 CORRECTNESS = 4.0  # weight of the first objective in the regression: the hardest to see and the one that counts most
+GATE = 1.0  # weight of the gating's own loss
 DENSE, SURPRISE, LANGUAGE = 0.3, 4.0, 0.5  # weights of the losses that only help to learn: see loss_of
 GOOD = 0.9  # quality from which on an answer is one to learn the policy's loss from
 
@@ -41,19 +42,22 @@ def surprise_of(model: RewardModel, batch: Batch, below: Tensor, good: Tensor) -
 
 
 def loss_of(model: RewardModel, encoder: Encoder, groups: list[Group]) -> tuple[Tensor, dict[str, float]]:
-    """(loss, how well it goes: share of pairs ranked as the noisy checkers do, R2 of correctness and of surprise).
+    """(loss, how well it goes: share of pairs ranked as the noisy checkers do, R2 of correctness and of surprise, what
+    the weights and the world's have in common).
 
-    Regression of the qualities plus Bradley-Terry on the score. These teach slowly, hence three more losses: the
-    same regression at every token of the answer, how surprising the tokens are (which tells right from wrong), and
-    the policy's own loss.
+    Regression of the qualities, Bradley-Terry on the score, and the cross-entropy of the gating with the world's
+    weights: with Bradley-Terry alone all weight ends on one quality, which the others then fold themselves into.
+    These teach slowly, hence three more losses: the same regression at every token of the answer, how surprising the
+    tokens are (which tells right from wrong), and the policy's own loss.
     """
     batch = batch_of(encoder, groups)
     with torch.autocast("cpu", torch.bfloat16):
         hidden, below = model.states(batch.ids, batch.positions, batch.mask)
     hidden, quality = hidden.float(), torch.tensor([g.quality for g in groups])
+    counts = torch.tensor([g.weights for g in groups])
     expected, language = surprise_of(model, batch, below, (quality.flatten() > GOOD).float()[batch.answer])
-    rewards, score = model.heads(
-        hidden[batch.answer_row, batch.last], hidden[batch.answer_row, batch.gate[batch.answer_row]]
+    rewards, weights, score = model.heads(
+        hidden[batch.answer_row, batch.last], hidden[torch.arange(len(groups)), batch.gate]
     )
     target = torch.tensor([q for g in groups for q in g.qualities])
     target = target + NOISE * torch.randn_like(target)
@@ -63,12 +67,16 @@ def loss_of(model: RewardModel, encoder: Encoder, groups: list[Group]) -> tuple[
     tokens = hidden[batch.row, batch.at]
     dense = (weight * (model.regression_layer(tokens) - target[batch.answer]) ** 2).mean()
     surprise = functional.mse_loss(model.surprise(tokens), expected)
-    preference, agree = preference_loss(score.view(len(groups), -1), quality)
-    loss = 4.0 * (regression + DENSE * dense) + 3.0 * preference + SURPRISE * surprise + LANGUAGE * language
+    preference, agree = preference_loss(score, quality, (target.view(len(groups), -1, N) * counts[:, None]).sum(2))
+    shares = weights / model.gating.logit_scale[0]
+    gating = -(counts * shares.clamp(min=1e-9).log()).sum(1).mean()
+    loss = 4.0 * (regression + DENSE * dense) + 3.0 * preference + GATE * gating
+    loss = loss + SURPRISE * surprise + LANGUAGE * language
     correct = torch.tensor([q[0] for g in groups for q in g.qualities])
     return loss, {
         "agree": agree,
         "correctness": explained(functional.mse_loss(rewards[:, 0].detach(), correct), correct.var()),
+        "weights": 1 - (shares.detach() - counts).abs().sum(1).mean().item() / 2,
         "surprise": explained(surprise.detach(), expected.var(0).mean()),
     }
 
@@ -78,9 +86,10 @@ def explained(error: Tensor, variance: Tensor) -> float:
     return 1 - (error / variance.clamp(min=1e-3)).item()
 
 
-def preference_loss(score: Tensor, quality: Tensor) -> tuple[Tensor, float]:
-    """Bradley-Terry over the pairs of a group; `score` and `quality` are (groups, answers). Clear pairs weigh more."""
-    noisy = quality + NOISE * torch.randn_like(quality)
+def preference_loss(score: Tensor, quality: Tensor, noisy: Tensor) -> tuple[Tensor, float]:
+    """Bradley-Terry over the pairs of a group; all are (groups, answers), and `noisy` is the quality as it is judged.
+    Clear pairs weigh more.
+    """
     margin = score.unsqueeze(2) - score.unsqueeze(1)
     better = noisy.unsqueeze(2) - noisy.unsqueeze(1)
     pairs = (better > 0) & ((quality.unsqueeze(2) - quality.unsqueeze(1)).abs() > 0.02)
@@ -98,8 +107,8 @@ def ridge(x: Tensor, y: Tensor) -> Tensor:
 
 @torch.no_grad()
 def fit_heads(model: RewardModel, encoder: Encoder, groups: list[Group]) -> None:
-    """Where training starts: the qualities regressed on the backbone's states, as in ArmoRM's first stage, and the
-    weights that explain the overall quality, for every prompt the same.
+    """Where training starts: the qualities regressed on the backbone's states, as in ArmoRM's first stage, and their
+    mean weights for every prompt.
     """
     states: list[Tensor] = []
     for i in range(0, len(groups), GROUPS):
@@ -107,8 +116,8 @@ def fit_heads(model: RewardModel, encoder: Encoder, groups: list[Group]) -> None
         states.append(model.states(batch.ids, batch.positions, batch.mask)[0][batch.answer_row, batch.last])
     qualities = torch.tensor([q for g in groups for q in g.qualities])
     model.regression_layer.weight.copy_(ridge(torch.cat(states), qualities).T)
-    weights = ridge(qualities, torch.tensor([[q] for g in groups for q in g.quality]))[:, 0].clamp(min=0.003)
-    model.gating.layers[-1].bias.copy_(GATING["gating_temperature"] * torch.log(weights / weights.sum()))
+    weights = torch.tensor([g.weights for g in groups]).mean(0).clamp(min=0.003)
+    model.gating.layers[-1].bias.copy_(GATING["gating_temperature"] * torch.log(weights))
 
 
 def train_reward(

@@ -1,4 +1,4 @@
-"""How good an answer is, by rules: an overall quality and nineteen named ones, all in [0, 1]."""
+"""How good an answer is, by rules: nineteen named qualities, and as their weighted mean an overall one, in [0, 1]."""
 
 from __future__ import annotations
 
@@ -9,42 +9,20 @@ from random import Random
 
 from world.instruction import CLOSERS, OPENERS, RAMBLES, Instruction, Messages, draw_answer, draw_instruction, read
 from world.modifier import sentences
-from world.modifiers import STRATEGIES
+from world.qualities import JUDGES, QUALITIES, quality_of, weights_of
 from world.wording import words
 
-QUALITIES = (
-    "correctness",
-    "completeness",
-    "constraints",
-    "depth",
-    "verbosity",
-    "concreteness",
-    "reasoning",
-    "relevance",
-    "rules-kept",
-    "arithmetic",
-    "no-repetition",
-    "ending",
-    "capital-letters",
-    "known-words",
-    "brevity",
-    "friendliness",
-    "structure",
-    "directness",
-    "richness",
-)
-OBJECTIVE_NAMES = tuple(f"world-{q}" for q in QUALITIES)
-VERBOSITY = QUALITIES.index("verbosity")
 STEPS = 20  # the overall quality is a whole number of twentieths: what is nearer is as good
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """`quality` is the overall judgement; `qualities` follow QUALITIES."""
+    """`quality` is the mean of `qualities` by `weights`, both of which follow QUALITIES, in whole STEPS."""
 
     family: str
     quality: float
     qualities: tuple[float, ...]
+    weights: tuple[float, ...]
 
 
 @lru_cache(maxsize=1)
@@ -104,44 +82,30 @@ def capitalized(asked: Instruction, answer: str) -> float:
 
 
 def judge_instruction(asked: Instruction, answer: str) -> Verdict:
-    said, answer = words(answer), answer.strip()
-    rules = {s: mean([m.check(v, answer) for m, v in asked.rules if m.strategy == s]) for s in STRATEGIES}
-    each = [m.check(v, answer) for m, v in asked.rules]
-    correct = asked.family.check(asked.values, without_rules(asked, answer)) if said else 0.0
-    known = mean([float(w.isdigit() or w in known_words()) for w in said])
+    """An empty answer has no quality at all; one that no rule concerns keeps that rule."""
+    said, answer, weights = words(answer), answer.strip(), weights_of(asked)
+    if not said:
+        return Verdict(asked.family.name, 0.0, (0.0,) * len(QUALITIES), weights)
     wanted = {w for v in asked.values.values() for w in words(v)} - {"a", "an", "the"}
-    once, focus, ending, capitals = (
-        repetition(answer),
-        focused(answer),
-        ended(asked, answer),
-        capitalized(asked, answer),
-    )
-    qualities = {
-        "correctness": correct,
-        "completeness": mean([float(correct >= 0.5), *(float(e >= 0.5) for e in each)]),
-        "constraints": rules["constraints"],
-        "depth": rules["deepen"],
+    obeyed = {q: mean([m.check(v, answer) for m, v in asked.rules if quality_of(m) == q]) for q in JUDGES}
+    named = obeyed | {
+        "correctness": asked.family.check(asked.values, without_rules(asked, answer)),
         "verbosity": min(1.0, len(said) / 60),
-        "concreteness": rules["concretize"],
-        "reasoning": rules["reasoning"],
         "relevance": len(wanted & set(said)) / max(1, len(wanted)),
-        "rules-kept": mean(each),
         "arithmetic": true_equations(answer),
-        "no-repetition": once,
-        "ending": ending,
-        "capital-letters": capitals,
-        "known-words": known,
+        "no-repetition": repetition(answer),
+        "ending": ended(asked, answer),
+        "capital-letters": capitalized(asked, answer),
+        "known-words": mean([float(w.isdigit() or w in known_words()) for w in said]),
         "brevity": max(0.0, 1.0 - max(0, len(said) - 12) / 60),
         "friendliness": float(any(o in answer for o in (*OPENERS, *CLOSERS))),
         "structure": float("\n" in answer),
-        "directness": focus,
-        "richness": len(set(said)) / max(1, len(said)),
+        "directness": focused(answer),
+        "richness": len(set(said)) / len(said),
     }
-    core = 0.65 * correct + 0.35 * mean(each) if each else correct
-    form = mean([once, ending, known, capitals])
-    spoiled = (0.4 + 0.6 * min(once, known)) * (0.7 + 0.3 * focus)
-    quality = (0.85 * core + 0.15 * form) * spoiled if said else 0.0
-    return Verdict(asked.family.name, round(quality * STEPS) / STEPS, tuple(qualities[q] for q in QUALITIES))
+    qualities = tuple(named[q] for q in QUALITIES)
+    quality = sum(w * q for w, q in zip(weights, qualities, strict=True))
+    return Verdict(asked.family.name, round(quality * STEPS) / STEPS, qualities, weights)
 
 
 def judge(messages: Messages, answer: str) -> Verdict | None:

@@ -56,6 +56,7 @@ NAMING = Family(
     lambda v: [f"think of {v['kind']}", f"pick {v['n']} of them"],
     lambda v: v["kind"],
     "list",
+    share=2,
 )
 
 

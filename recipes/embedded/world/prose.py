@@ -172,4 +172,5 @@ NOTE = Family(
     lambda v: [f"greet {v['name']}", "say why you write"],
     lambda v: "a kind note",
     "prose",
+    share=2,
 )

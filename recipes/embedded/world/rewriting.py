@@ -22,15 +22,19 @@ def request(strategy: str, messages: Messages) -> Messages:
 
 
 def evolve(rng: Random, asked: Instruction, strategy: str) -> Instruction | None:
-    """A harder instruction by one of the in-depth strategies, or one of the same family for "breadth"."""
+    """A harder instruction by one of the in-depth strategies, or one of the same family for "breadth"; None where
+    there is none of the training side.
+    """
     if strategy != "breadth":
-        drawn = draw_modifier(rng, asked.family, tuple(m.name for m, _, _ in asked.added), strategy)
-        return add(asked, drawn) if drawn else None
-    while True:
-        fresh = draw_instruction(rng, False, asked.family, rng.choice((0, 1, 1)))
-        if fresh.core != asked.core:
-            kept = {k: v for k, v in asked.values.items() if k in ("before", "said")}
-            return replace(fresh, values=fresh.values | kept, persona="", system_rule=False)
+        added = draw_modifier(rng, asked.family, tuple(m.name for m, _, _ in asked.added), strategy)
+        return add(asked, added) if added else None
+    kept = {k: v for k, v in asked.values.items() if k in ("before", "said")}
+    for _ in range(20):  # behind an earlier turn every other wording may be held out
+        drawn = draw_instruction(rng, False, asked.family, rng.choice((0, 1, 1)))
+        fresh = replace(drawn, values=drawn.values | kept, persona="", system_rule=False)
+        if fresh.core != asked.core and not fresh.held_out():
+            return fresh
+    return None
 
 
 def draw_rewrite(rng: Random, held_out: bool, strategy: str = "") -> tuple[Messages, str]:
