@@ -151,9 +151,9 @@ def table(title: str, models: dict[str, ArmoRM], groups: list[Group], args: argp
     rows = [row for i, group in enumerate(groups) for row in packed.rows(group, i) if isinstance(row, Row)]
     tokens, device = sum(len(row.ids) for row in rows), packed.reader.device
     scorers: dict[str, Scorer] = {
-        "one row at a time": Stock(models["sorted"], 1).score,
-        "20 in file order": Stock(models["sorted"], 20).score,
-        **{name: model.score for name, model in models.items()},
+        "one row at a time": Stock(models["stock"], 1).score,
+        "20 in file order": Stock(models["stock"], 20).score,
+        **{name: model.score for name, model in models.items() if name != "stock"},
     }
     taken = measure(scorers, groups, args.rounds, device)
     budget = packed.reader.batch_tokens
@@ -210,6 +210,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--prompt-tokens", type=int, default=180, help="mean, of generated texts")
     parser.add_argument("--response-tokens", type=int, default=320, help="mean, of generated texts")
     parser.add_argument("--batch-tokens", type=int, help="of one forward (default: what the library takes)")
+    parser.add_argument("--dtype", choices=("float32", "bfloat16"), help="default: bfloat16 on a GPU, else float32")
+    parser.add_argument(
+        "--stock-dtype", choices=("float32", "bfloat16"), help="of the first two steps; published scripts take bfloat16"
+    )
     parser.add_argument("--rounds", type=int, default=5)
     return parser.parse_args()
 
@@ -217,7 +221,8 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     args = arguments()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
+    dtype = getattr(torch, args.dtype or ("bfloat16" if device.type == "cuda" else "float32"))
+    stock = getattr(torch, args.stock_dtype) if args.stock_dtype else dtype
     groups = generated(args.prompts, args.responses, args.prompt_tokens, args.response_tokens, 0.7)
     if args.data:
         groups = from_file(args.data, args.prompts, args.responses)
@@ -237,12 +242,17 @@ def main() -> None:
                 vocab_size=8000,
             )
         models = {
-            name: ArmoRM(folder, name=name, dtype=dtype, device=device, batch_tokens=args.batch_tokens, layout=layout)
-            for name, layout in (("sorted", "padded"), ("packed", "packed"), ("shared", "shared"))
-        }  # fmt: skip
+            name: ArmoRM(folder, name=name, dtype=kind, device=device, batch_tokens=args.batch_tokens, layout=layout)
+            for name, layout, kind in (
+                ("stock", "padded", stock),
+                ("sorted", "padded", dtype),
+                ("packed", "packed", dtype),
+                ("shared", "shared", dtype),
+            )
+        }
         weights = sum(p.numel() for p in models["packed"].reader.backbone.parameters())
         where = torch.cuda.get_device_name() if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
-        print(f"{weights:,} parameters, {dtype}, {where}")
+        print(f"{weights:,} parameters, {dtype} ({stock} for the first two steps), {where}")
         table("Real texts" if args.data else "Log-normal lengths", models, groups, args)
         table("Prompts as long as responses", models, even, args)
 
