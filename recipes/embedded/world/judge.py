@@ -82,7 +82,7 @@ def capitalized(asked: Instruction, answer: str) -> float:
 
 
 def judge_instruction(asked: Instruction, answer: str) -> Verdict:
-    """An empty answer has no quality at all; one that no rule concerns keeps that rule."""
+    """Every quality of an empty answer is 0; one that only a modifier calls for is 1 where none does."""
     said, answer, weights = words(answer), answer.strip(), weights_of(asked)
     if not said:
         return Verdict(asked.family.name, 0.0, (0.0,) * len(QUALITIES), weights)
