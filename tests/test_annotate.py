@@ -22,7 +22,8 @@ from prompts.errors import UserError
 from rewards import combine, load
 from rewards.protocol import Group
 from tests.fake_runs import fake_recipe, make, prompt, write_source
-from tests.tiny_models import armorm, pairrm
+from tests.tiny_models import armorm
+from tests.tiny_pairrm import pairrm
 
 LINES = [
     {"prompt": "Name a color.", "response": "Blue.", "mine": 1},

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny_models import LLAMA3_TEMPLATE, bpe_tokenizer
+from tiny_tokenizers import LLAMA3_TEMPLATE, bpe_tokenizer
 from tokenizers import processors
 from transformers import AutoTokenizer
 

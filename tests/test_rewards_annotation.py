@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_models import armorm, pairrm
+from tiny_models import armorm
+from tiny_pairrm import pairrm
 
 import rewards
 from prompts.errors import UserError

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tiny_models import LLAMA3_TEMPLATE, SPECIALS, armorm
+from tiny_models import armorm
+from tiny_tokenizers import LLAMA3_TEMPLATE, SPECIALS
 from transformers import AutoTokenizer, LlamaConfig, LlamaModel
 
 import rewards

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tiny_models import armorm, pairrm, scalar
+from tiny_models import armorm, scalar
+from tiny_pairrm import pairrm
 
 import rewards
 from rewards.protocol import Group, RewardModel, Score

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tiny_models import pairrm
+from tiny_pairrm import pairrm
 from transformers import AutoTokenizer, DebertaV2Config, DebertaV2Model
 
 import rewards

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tiny_models import LLAMA3_TEMPLATE, SPECIALS, scalar
+from tiny_models import scalar
+from tiny_tokenizers import LLAMA3_TEMPLATE, SPECIALS
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 import rewards

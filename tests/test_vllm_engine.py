@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_models import LLAMA3_TEMPLATE
 from tiny_policy import END_OF_TURN, policy
+from tiny_tokenizers import LLAMA3_TEMPLATE
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from generation import Completion, Engine, Request, load_chat, seed_from

@@ -1,6 +1,7 @@
 """Tiny random checkpoints in the layouts of the released reward models, the same for the same seed.
 
-`armorm(folder)` and its siblings write config.json, safetensors and a tokenizer, and return the folder.
+`armorm(folder)` and its siblings write config.json, safetensors and a tokenizer, and return the folder; `pairrm` is in
+tiny_pairrm.
 """
 
 from __future__ import annotations
@@ -12,79 +13,11 @@ from typing import Any
 
 import torch
 from safetensors.torch import save_file
-from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-
-LLAMA3_TEMPLATE = (
-    "{% for turn in messages %}{{ (bos_token if loop.first else '')"
-    " + '<|start_header_id|>' + turn['role'] + '<|end_header_id|>\\n\\n'"
-    " + turn['content'] | trim + '<|eot_id|>' }}{% endfor %}"
-    "{% if add_generation_prompt %}{{ '<|start_header_id|>assistant<|end_header_id|>\\n\\n' }}{% endif %}"
-)
-SPECIALS = ["<|begin_of_text|>", "<|end_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"]
-PAD = "[PAD]"
-SPLIT = (  # words, numbers of up to three digits, punctuation, line ends, blanks
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
-    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
-CORPUS = [
-    "assistant",
-    "user",
-    "system",
-    "the quick brown fox jumps over the lazy dog",
-    "\n\n",
-    "What are some words for a fine day?",
-] * 4
+from tiny_tokenizers import CORPUS, LLAMA3_TEMPLATE, PAD, SPECIALS, write_tokenizer
+from tokenizers import processors
 
 
-def bpe_tokenizer(specials: list[str], corpus: list[str] = CORPUS, vocab_size: int = 400) -> Tokenizer:
-    """A byte-level BPE tokenizer with Llama 3's way of cutting text; "\\n\\n" and the role names are single tokens."""
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(SPLIT), "isolated"),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    )
-    tokenizer.decoder = decoders.ByteLevel()
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    tokenizer.train_from_iterator(
-        corpus, trainers.BpeTrainer(vocab_size=vocab_size, initial_alphabet=alphabet, show_progress=False)
-    )
-    tokenizer.add_special_tokens(specials)
-    return tokenizer
-
-
-def write_tokenizer(
-    folder: Path,
-    *,
-    template: str = LLAMA3_TEMPLATE,
-    pad_in: str = "tokenizer_config",
-    corpus: list[str] = CORPUS,
-    vocab_size: int = 400,
-) -> Tokenizer:
-    """Save a tokenizer of Llama 3's shape; `pad_in` (tokenizer_config or special_tokens_map) declares [PAD]."""
-    tokenizer = bpe_tokenizer([*SPECIALS, PAD], corpus, vocab_size)
-    tokenizer.save(str(folder / "tokenizer.json"))
-    config: dict[str, Any] = {
-        "tokenizer_class": "PreTrainedTokenizerFast",
-        "bos_token": SPECIALS[0],
-        "eos_token": SPECIALS[1],
-        "clean_up_tokenization_spaces": True,
-        "model_max_length": 10**30,
-        "chat_template": template,
-    }
-    special_map = {"bos_token": SPECIALS[0], "eos_token": SPECIALS[1]}
-    (config if pad_in == "tokenizer_config" else special_map)["pad_token"] = PAD
-    if pad_in == "special_tokens_map":  # as in the release: transformers 5 then ignores special_tokens_map.json
-        ids = {str(tokenizer.token_to_id(text)): text for text in [*SPECIALS, PAD]}
-        flags = {"lstrip": False, "normalized": False, "rstrip": False, "single_word": False, "special": True}
-        config["added_tokens_decoder"] = {i: {"content": text, **flags} for i, text in ids.items()}
-    (folder / "tokenizer_config.json").write_text(json.dumps(config))
-    (folder / "special_tokens_map.json").write_text(json.dumps(special_map))
-    return tokenizer
-
-
-def _normal(generator: torch.Generator, *shape: int, scale: float | None = None) -> torch.Tensor:
+def normal(generator: torch.Generator, *shape: int, scale: float | None = None) -> torch.Tensor:
     return torch.randn(*shape, generator=generator) * (shape[-1] ** -0.5 if scale is None else scale)
 
 
@@ -102,14 +35,14 @@ def llama_weights(
         "mlp.down_proj": (hidden, 3 * hidden),
     }
     weights = {
-        "model.embed_tokens.weight": _normal(generator, vocab, hidden, scale=1.0).bfloat16(),
+        "model.embed_tokens.weight": normal(generator, vocab, hidden, scale=1.0).bfloat16(),
         "model.norm.weight": torch.ones(hidden).bfloat16(),
     }
     for i in range(layers):
         for name, shape in shapes.items():
-            weights[f"model.layers.{i}.{name}.weight"] = _normal(generator, *shape).bfloat16()
+            weights[f"model.layers.{i}.{name}.weight"] = normal(generator, *shape).bfloat16()
         for name in ("input_layernorm", "post_attention_layernorm"):
-            weights[f"model.layers.{i}.{name}.weight"] = (1 + _normal(generator, hidden, scale=0.1)).bfloat16()
+            weights[f"model.layers.{i}.{name}.weight"] = (1 + normal(generator, hidden, scale=0.1)).bfloat16()
     return weights
 
 
@@ -146,13 +79,13 @@ def armorm_heads(
         transform[4, 4] = 0
     sizes = [hidden, *[gate_hidden] * gate_layers, n_objectives]
     weights = {
-        "regression_layer.weight": _normal(generator, n_objectives, hidden),
+        "regression_layer.weight": normal(generator, n_objectives, hidden),
         "reward_transform_matrix": transform,
         "gating.logit_scale": torch.tensor([1.5]),
     }
     for i, (a, b) in enumerate(itertools.pairwise(sizes)):
-        weights[f"gating.layers.{i}.weight"] = 2 * _normal(generator, b, a)
-        weights[f"gating.layers.{i}.bias"] = _normal(generator, b, scale=0.1)
+        weights[f"gating.layers.{i}.weight"] = 2 * normal(generator, b, a)
+        weights[f"gating.layers.{i}.bias"] = normal(generator, b, scale=0.1)
     return weights
 
 
@@ -256,75 +189,6 @@ def scalar(
     generator = torch.Generator().manual_seed(seed)
     for parameter in model.parameters():
         if parameter.dim() > 1:
-            parameter.data = _normal(generator, *parameter.shape)
+            parameter.data = normal(generator, *parameter.shape)
     model.save_pretrained(folder)
-    return folder
-
-
-PAIRRM_SPECIALS = ["[PAD]", "[CLS]", "[SEP]", "[UNK]", "[MASK]"]
-PAIRRM_PREFIXES = ["<|source|>", "<|candidate1|>", "<|candidate2|>", "<|candidate|>"]
-
-
-def pairrm(folder: Path, *, seed: int = 0, hidden: int = 32) -> Path:
-    """A tiny PairRM in the layout of its Hugging Face release: `pretrained_model.*`, `head_layer.1`, `head_layer.4`."""
-    from transformers import DebertaV2Config, DebertaV2Model
-
-    folder.mkdir(parents=True, exist_ok=True)
-    tokenizer = bpe_tokenizer(PAIRRM_SPECIALS)
-    tokenizer.add_tokens(PAIRRM_PREFIXES)  # as in the release: added, but not special
-    ids = {text: tokenizer.token_to_id(text) for text in [*PAIRRM_SPECIALS, *PAIRRM_PREFIXES]}
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", special_tokens=[(text, ids[text]) for text in ("[CLS]", "[SEP]")]
-    )
-    tokenizer.save(str(folder / "tokenizer.json"))
-    names = {
-        "pad_token": "[PAD]",
-        "cls_token": "[CLS]",
-        "sep_token": "[SEP]",
-        "unk_token": "[UNK]",
-        "mask_token": "[MASK]",
-    }
-    (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "PreTrainedTokenizerFast", **names}))
-    config = {
-        "architectures": ["DebertaV2PairRM"],
-        "model_type": "deberta-v2",
-        "attention_probs_dropout_prob": 0.1,
-        "hidden_act": "gelu",
-        "hidden_dropout_prob": 0.1,
-        "hidden_size": hidden,
-        "intermediate_size": 2 * hidden,
-        "layer_norm_eps": 1e-07,
-        "max_position_embeddings": 512,
-        "max_relative_positions": -1,
-        "norm_rel_ebd": "layer_norm",
-        "num_attention_heads": 4,
-        "num_hidden_layers": 2,
-        "pad_token_id": ids["[PAD]"],
-        "pooler_hidden_size": hidden,
-        "pos_att_type": ["p2c", "c2p"],
-        "position_biased_input": False,
-        "position_buckets": 256,
-        "relative_attention": True,
-        "share_att_key": True,
-        "type_vocab_size": 0,
-        "vocab_size": tokenizer.get_vocab_size(),
-        "n_tasks": 1,
-        "drop_out": 0.05,
-        "source_prefix_id": ids["<|source|>"],
-        "cand1_prefix_id": ids["<|candidate1|>"],
-        "cand2_prefix_id": ids["<|candidate2|>"],
-        "cand_prefix_id": ids["<|candidate|>"],
-    }
-    (folder / "config.json").write_text(json.dumps(config))
-    generator = torch.Generator().manual_seed(seed)
-    backbone = DebertaV2Model(DebertaV2Config.from_pretrained(folder))
-    weights = {f"pretrained_model.{name}": tensor for name, tensor in backbone.state_dict().items()}
-    weights |= {name: _normal(generator, *tensor.shape) for name, tensor in weights.items() if tensor.dim() > 1}
-    weights |= {
-        "head_layer.1.weight": _normal(generator, hidden, 2 * hidden),
-        "head_layer.1.bias": _normal(generator, hidden, scale=0.1),
-        "head_layer.4.weight": _normal(generator, 1, hidden),
-        "head_layer.4.bias": _normal(generator, 1, scale=0.1),
-    }
-    save_file({name: tensor.contiguous() for name, tensor in weights.items()}, str(folder / "model.safetensors"))
     return folder
