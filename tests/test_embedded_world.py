@@ -137,13 +137,13 @@ def test_a_follow_up_is_judged_by_the_turns_before_it() -> None:
         {"role": "assistant", "content": "Nice to meet you, Ida."},
         {"role": "user", "content": "What is my city?"},
     ]
-    assert quality(turns, "Your city is Rome.") >= 0.9 > quality(turns, "Your city is Oslo.") + 0.2
+    assert quality(turns, "Your city is Rome.") > 0.9 > quality(turns, "Your city is Oslo.") + 0.2
     more = [
         {"role": "user", "content": "Name 3 birds."},
         {"role": "assistant", "content": "Owl, duck, hen."},
         {"role": "user", "content": "Give me 2 more."},
     ]
-    assert quality(more, "Robin and eagle.") >= 0.9 > quality(more, "Owl and eagle.") + 0.1
+    assert quality(more, "Sure. Robin and eagle.") > 0.9 > quality(more, "Sure. Owl and eagle.") + 0.1
 
 
 def test_a_rule_of_the_system_message_counts() -> None:
@@ -167,8 +167,9 @@ def test_named_qualities_by_hand() -> None:
     assert len(OBJECTIVE_NAMES) == len(set(OBJECTIVE_NAMES)) == 19
 
 
-def weights(prompt: str, *before: dict[str, str]) -> dict[str, float]:
-    asked = read([*before, {"role": "user", "content": prompt}])
+def weights(*said: str) -> dict[str, float]:
+    """What counts in the answer to the last of `said`, in turns of the user and the assistant."""
+    asked = read([{"role": ("user", "assistant")[i % 2], "content": text} for i, text in enumerate(said)])
     assert asked is not None
     return {q: w for q, w in zip(QUALITIES, weights_of(asked), strict=True) if w}
 
@@ -178,6 +179,8 @@ def test_what_counts_depends_on_what_is_asked() -> None:
     assert set(weights("What is the opposite of hot?")) == always | {"brevity"}
     assert set(weights("What is 12 plus 3? Do not use any commas in your answer.")) == always | {"arithmetic", "layout"}
     assert set(weights("Write a short story about a shy lion.")) == always | {"relevance", "richness"}
+    more = weights("Name 3 birds.", "Owl, duck, hen.", "Give me 2 more.")
+    assert set(more) == always | {"structure", "friendliness"}
     ruled = weights("Name 2 birds. Finish your answer with the exact words thank you.")
     assert ruled["correctness"] == pytest.approx(10 / 24)
     assert ruled["wording"] == pytest.approx(3 / 24)
