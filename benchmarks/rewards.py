@@ -1,14 +1,16 @@
 """How fast reward annotation is, each step against the one before, on one model and the same texts.
 
     python benchmarks/rewards.py                         # a small random ArmoRM, lengths drawn log-normally
+    python benchmarks/rewards.py --size 0.6b --prompts 6 # of the size of the smallest published reward models
     python benchmarks/rewards.py --data pairs.jsonl      # real texts: prompt with chosen and rejected, or response
     python benchmarks/rewards.py --size 8b --prompts 64  # on a GPU: a random backbone of an 8B model's size, bfloat16
     python benchmarks/rewards.py --model FOLDER          # a checkpoint of your own
 
 Steps: one row at a time; 20 rows in file order, padded (both with the stock backbone, as published scripts do it); rows
-sorted by length under a token budget, padded; packed without padding; packed with each prompt computed once. All from
-texts to scores, in turn (A B C D E, A B C D E, ...), medians of the rounds. "CPU s" is the time that the process had on
-the processors: where other programs share the machine it varies less than the clock's.
+sorted by length under a token budget, padded; packed without padding; on a CPU in float32 the same with oneDNN's
+products; packed with each prompt computed once. All from texts to scores, in turn (A B C D E, A B C D E, ...), medians
+of the rounds. "CPU s" is the time that the process had on the processors: where other programs share the machine it
+varies less than the clock's.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import torch
 
@@ -32,13 +35,16 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 from tiny_models import armorm  # noqa: E402
 
 from rewards.armorm import ArmoRM  # noqa: E402
+from rewards.onednn import has_onednn  # noqa: E402
 from rewards.packing import Row, packs, shared_length  # noqa: E402
+from rewards.passes import Layout  # noqa: E402
 from rewards.protocol import Group, Score  # noqa: E402
 
 SIZES = {  # hidden, layers, heads, kv heads
     "tiny": (64, 2, 2, 1),
     "small": (128, 4, 2, 1),
     "medium": (512, 8, 8, 2),
+    "0.6b": (1024, 28, 16, 8),
     "8b": (4096, 32, 32, 8),
 }
 PEAK = {"H200": 989e12, "H100": 989e12, "A100": 312e12, "L40S": 362e12, "4090": 165e12}  # dense bfloat16, FLOP/s
@@ -169,7 +175,8 @@ def table(title: str, models: dict[str, ArmoRM], groups: list[Group], args: argp
         line = f"{name:20}{clock:9.2f}{cpu:9.2f}{tokens / clock:11,.0f}{steps[0]:12.2f}{steps[1]:9.2f}{steps[2]:13.2f}"
         print(f"{line}  {speed(work[name] / clock, device)}")
     promise = work["packed"] / work["shared"]
-    gain, cpu_gain = ratio(taken, "packed", "shared"), ratio(taken, "packed", "shared", cpu=True)
+    before = names[names.index("shared") - 1]
+    gain, cpu_gain = ratio(taken, before, "shared"), ratio(taken, before, "shared", cpu=True)
     print(
         f"Prompts computed once: {promise:.2f}x fewer operations; {gain:.2f}x by the clock, {cpu_gain:.2f}x of CPU time"
     )
@@ -180,7 +187,8 @@ def table(title: str, models: dict[str, ArmoRM], groups: list[Group], args: argp
 def operations(rows: list[Row], config: Any) -> dict[str, float]:
     """Useful operations of each step, padding not counted."""
     plain = dict.fromkeys(("one row at a time", "20 in file order", "sorted"), flops(rows, config, packed=False))
-    return plain | {"packed": flops(rows, config), "shared": flops(rows, config, shared=True)}
+    packed = flops(rows, config)
+    return plain | {"packed": packed, "packed, oneDNN": packed, "shared": flops(rows, config, shared=True)}
 
 
 def ratio(taken: dict[str, list[tuple[float, float]]], a: str, b: str, *, cpu: bool = False) -> float:
@@ -241,15 +249,16 @@ def main() -> None:
                 corpus=corpus,
                 vocab_size=8000,
             )
-        models = {
-            name: ArmoRM(folder, name=name, dtype=kind, device=device, batch_tokens=args.batch_tokens, layout=layout)
-            for name, layout, kind in (
-                ("stock", "padded", stock),
-                ("sorted", "padded", dtype),
-                ("packed", "packed", dtype),
-                ("shared", "shared", dtype),
-            )
-        }
+
+        def model(name: str, layout: Layout, kind: torch.dtype = dtype) -> ArmoRM:
+            return ArmoRM(folder, name=name, dtype=kind, device=device, batch_tokens=args.batch_tokens, layout=layout)
+
+        models = {"stock": model("stock", "padded", stock), "sorted": model("sorted", "padded")}
+        with mock.patch("rewards.passes.pack_linears"):  # leaves the linear layers as they are
+            models["packed"] = model("packed", "packed")
+        if device.type == "cpu" and dtype == torch.float32 and has_onednn():
+            models["packed, oneDNN"] = model("packed, oneDNN", "packed")
+        models["shared"] = model("shared", "shared")
         weights = sum(p.numel() for p in models["packed"].reader.backbone.parameters())
         where = torch.cuda.get_device_name() if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
         print(f"{weights:,} parameters, {dtype} ({stock} for the first two steps), {where}")

@@ -141,7 +141,7 @@ def annotate(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="For a file: where to write, one line for each line in.")] = None,
     batch_tokens: Annotated[
-        int | None, typer.Option(min=1, help="Tokens of a batch (default: 4096 on a CPU, 16384 on a GPU).")
+        int | None, typer.Option(min=1, help="Tokens of a batch (default: 2048 on a CPU, 16384 on a GPU).")
     ] = None,
     dtype: Annotated[str, typer.Option(help="float32, bfloat16 or auto.")] = "auto",
     compat: Annotated[

@@ -58,7 +58,7 @@ class Reward(_Section):
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     """Of the backbone; heads and gating are float32 always. auto: bfloat16 on a GPU, float32 on a CPU."""
     batch_tokens: int | None = Field(None, ge=1)
-    """Tokens of a batch; by default 4,096 on a CPU, 16,384 on a GPU. Halved when memory runs out. Changes scores by
+    """Tokens of a batch; by default 2,048 on a CPU, 16,384 on a GPU. Halved when memory runs out. Changes scores by
     rounding alone."""
     compat: bool = False
     """Read special strings in user text as the released code does, quirks included. By default text is text."""

@@ -13,7 +13,8 @@ from rewards.packing import Segment
 # Families whose attention is plain causal softmax attention, so that a packed row is exact.
 PACKABLE = frozenset({"llama", "mistral", "qwen2", "qwen3"})
 ATTENTION = "rewards_packed"
-CPU_BLOCK = 128  # queries at a time: what is left out of the upper triangle against the overhead of more products
+CPU_BLOCK = 128  # queries at a time at most: what is left out of the upper triangle against more, smaller products
+CPU_ROWS = 256  # queries of all the heads of a key, at a time: no larger products are needed for speed
 
 
 def attend_packed(config: Any) -> str:
@@ -34,11 +35,10 @@ class Work:
 
     def __init__(self, segments: Sequence[Segment], device: torch.device, dtype: torch.dtype) -> None:
         self.products = device.type == "cpu" and dtype == torch.float32
+        self.segments = list(segments)
         if self.products:
-            self.segments = [block for segment in segments for block in segment.blocks(CPU_BLOCK)]
             self.above = torch.full((CPU_BLOCK, CPU_BLOCK), float("-inf")).triu(1)
         else:
-            self.segments = list(segments)
             self.masks = [_mask(segment, device) for segment in segments]
 
 
@@ -64,17 +64,20 @@ def packed_attention(
     """(1, heads, tokens, size) in, (1, tokens, heads, size) out; zeros for tokens of no segment of `work`."""
     heads, tokens, size = query.shape[1:]
     out = query.new_zeros(1, tokens, heads, size)
+    repeats = heads // key.shape[1]
     if not work.products:
-        repeats = heads // key.shape[1]
         key, value = key.repeat_interleave(repeats, 1), value.repeat_interleave(repeats, 1)
     for i, segment in enumerate(work.segments):
-        q, k, v = query[:, :, segment.start : segment.end], _keys(key, segment), _keys(value, segment)
+        k, v = _keys(key, segment), _keys(value, segment)
         if work.products:
-            seen = _products(q * scaling, k, v, work.above)
+            for block in segment.blocks(min(CPU_BLOCK, max(1, CPU_ROWS // repeats))):
+                q, n = query[:, :, block.start : block.end], block.n_keys
+                seen = _products(q, k[:, :, :n], v[:, :, :n], scaling, work.above)
+                out[:, block.start : block.end] = seen.transpose(1, 2)
         else:
-            mask = work.masks[i]
+            q, mask = query[:, :, segment.start : segment.end], work.masks[i]
             seen = sdpa(q, k, v, attn_mask=mask, scale=scaling, is_causal=mask is None and q.shape[2] > 1)
-        out[:, segment.start : segment.end] = seen.transpose(1, 2)
+            out[:, segment.start : segment.end] = seen.transpose(1, 2)
     return out, None
 
 
@@ -85,12 +88,14 @@ def _keys(key: torch.Tensor, segment: Segment) -> torch.Tensor:
     return torch.cat([key[:, :, segment.trunk_start : segment.trunk_end], own], 2)
 
 
-def _products(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, above: torch.Tensor) -> torch.Tensor:
+def _products(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, scaling: float, above: torch.Tensor) -> torch.Tensor:
     """Softmax attention of the last q.shape[2] of k.shape[2] tokens, heads of one key together in each product."""
     _, heads, n, size = q.shape
     _, kv_heads, n_keys, _ = k.shape
     rows = heads // kv_heads * n
-    scores = torch.bmm(q.reshape(kv_heads, rows, size), k[0].transpose(1, 2)).view(heads, n, n_keys)
+    nothing = q.new_zeros(())
+    scores = torch.baddbmm(nothing, q.reshape(kv_heads, rows, size), k[0].transpose(1, 2), beta=0, alpha=scaling)
+    scores = scores.view(heads, n, n_keys)
     scores[:, :, n_keys - n :] += above[:n, :n]
     weights = torch.softmax(scores, -1).view(kv_heads, rows, n_keys)
     return torch.bmm(weights, v[0]).view(1, heads, n, size)

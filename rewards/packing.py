@@ -90,28 +90,39 @@ def _lay_segment(pack: Pack, ids: list[int], position: int, trunk_start: int, tr
 
 
 def packs(rows: Sequence[Row], budget: int, *, share: bool) -> list[list[int]]:
-    """Indices of neighbouring rows, as many together as `budget` tokens take; a longer row is alone."""
+    """Indices of neighbouring rows, as many together as `budget` tokens take; a longer row is alone.
+
+    With `share`, a group is only taken apart where it alone is over the budget: its prefix is laid once.
+    """
     batches: list[list[int]] = []
-    full = 0  # tokens of the groups of the batch that are complete
-    group: list[list[int]] = []  # ids of the rows of the group at its end
-    trunk = 0
-    for i, row in enumerate(rows):
-        same = share and bool(group) and rows[i - 1].group == row.group
-        now = shared_length([group[0][:trunk], row.ids]) if same else len(row.ids)
-        before = _laid(group, trunk)
-        after = full + _laid([*group, row.ids], now) if same else full + before + len(row.ids)
-        if batches and after <= budget:
-            batches[-1].append(i)
-            group, full = ([*group, row.ids], full) if same else ([row.ids], full + before)
-            trunk = now
+    full = 0
+    for piece, tokens in _pieces(rows, budget, share=share):
+        if batches and full + tokens <= budget:
+            batches[-1] += piece
+            full += tokens
         else:
-            batches.append([i])
-            group, full, trunk = [row.ids], 0, len(row.ids)
+            batches.append(piece)
+            full = tokens
     return batches
 
 
-def _laid(group: list[list[int]], trunk: int) -> int:
-    return trunk + sum(len(ids) - trunk for ids in group) if group else 0
+def _pieces(rows: Sequence[Row], budget: int, *, share: bool) -> Iterator[tuple[list[int], int]]:
+    """Neighbours that share a prefix and fit the budget together, and the tokens that they take."""
+    piece: list[int] = []
+    trunk = whole = laid = 0  # tokens: of the common prefix, of all rows, of all rows with the prefix laid once
+    for i, row in enumerate(rows):
+        if piece and share and rows[piece[0]].group == row.group:
+            common = shared_length([rows[piece[0]].ids[:trunk], row.ids])
+            together = whole + len(row.ids) - common * len(piece)
+            if together <= budget:
+                piece.append(i)
+                trunk, whole, laid = common, whole + len(row.ids), together
+                continue
+        if piece:
+            yield piece, laid
+        piece, trunk, whole, laid = [i], len(row.ids), len(row.ids), len(row.ids)
+    if piece:
+        yield piece, laid
 
 
 def shared_length(rows: Sequence[list[int]]) -> int:

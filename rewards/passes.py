@@ -21,17 +21,19 @@ import torch
 
 from generation.batches import token_budget_batches
 from rewards.attention import ATTENTION, Work
+from rewards.onednn import GRAIN, pack_linears
 from rewards.packing import Row, lay_out, packs
 from rewards.protocol import Score
 
 Layout = Literal["padded", "packed", "shared"]
-BATCH_TOKENS = {"cpu": 4096}  # what stays in a CPU's caches; a GPU wants long batches
+BATCH_TOKENS = {"cpu": 2048}  # what stays in a CPU's caches; a GPU wants long batches
+CHUNK = 512  # tokens at a time through an MLP, whose tensors are the widest: on a CPU they stay in the caches
 
 
 class Reader:
     """Runs `backbone` (a transformers base model without a head) over rows and reads its last hidden states.
 
-    `batch_tokens` bounds the tokens of one forward (None: 4,096 on a CPU, else 16,384). When the device runs out of
+    `batch_tokens` bounds the tokens of one forward (None: 2,048 on a CPU, else 16,384). When the device runs out of
     memory the batch is halved, and with it all that are still to come.
     """
 
@@ -43,6 +45,8 @@ class Reader:
         self.layout: Layout = layout if packable else "padded"
         if packable and layout == "padded":
             backbone.set_attn_implementation("sdpa")
+        if self.layout != "padded" and self.device.type == "cpu":
+            pack_linears(backbone)
 
     @torch.inference_mode()
     def read(self, rows: Sequence[Row]) -> list[torch.Tensor | None]:
@@ -77,8 +81,9 @@ class Reader:
     def _packed(self, rows: list[Row]) -> list[torch.Tensor]:
         pack = lay_out(rows, share=self.layout == "shared")
         places = sorted({place for reads in pack.reads for place in reads})
-        ids = torch.tensor([pack.ids], device=self.device)
-        positions = torch.tensor([pack.positions], device=self.device)
+        rest = [0] * (-len(pack.ids) % GRAIN) if self.device.type == "cpu" else []  # of no segment: seen by no token
+        ids = torch.tensor([pack.ids + rest], device=self.device)
+        positions = torch.tensor([pack.positions + rest], device=self.device)
         every = Work(pack.segments, self.device, self.backbone.dtype)
         last = Work([pack.single(place) for place in places], self.device, self.backbone.dtype)
         states = read_states(self.backbone, ids, positions, every, last, torch.tensor(places, device=self.device))
@@ -91,20 +96,21 @@ def read_states(
 ) -> torch.Tensor:
     """Last hidden states (places, hidden) of one packed row, ids and positions (1, tokens).
 
-    The model's own layers in turn; in the last one only the keys and values of all tokens are needed: attention, and
-    what follows it, runs at `places` alone.
+    The parts of the model's own layers in turn; in the last one only the keys and values of all tokens are needed:
+    attention, and what follows it, runs at `places` alone.
     """
     states = backbone.embed_tokens(ids)
     rotary = backbone.rotary_emb(states, position_ids=positions)
     shared = {"attention_mask": None, "position_ids": positions, "position_embeddings": rotary}
-    for layer in backbone.layers[:-1]:
-        states = layer(states, **shared, work=every)
-    layer = backbone.layers[-1]
-    mixed, _ = layer.self_attn(hidden_states=layer.input_layernorm(states), **shared, work=last)
-    states = states[:, places] + mixed[:, places]
-    states = states + layer.mlp(layer.post_attention_layernorm(states))
-    normed: torch.Tensor = backbone.norm(states)[0]
-    return normed
+    step = CHUNK if states.device.type == "cpu" else states.shape[1]
+    for layer in backbone.layers:
+        final = layer is backbone.layers[-1]
+        mixed, _ = layer.self_attn(hidden_states=layer.input_layernorm(states), **shared, work=last if final else every)
+        states = states[:, places] + mixed[:, places] if final else states.add_(mixed)
+        for part in states.split(step, 1):
+            part += layer.mlp(layer.post_attention_layernorm(part))
+    read: torch.Tensor = backbone.norm(states)[0]
+    return read
 
 
 def within_memory(batches: Sequence[list[int]], forward: Callable[[list[int]], None]) -> list[int]:

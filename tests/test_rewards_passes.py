@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from itertools import pairwise
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import rewards
 from generation.batches import token_budget_batches
 from rewards.armorm import ArmoRM
 from rewards.attention import Work, packed_attention
+from rewards.onednn import PackedLinear, has_onednn
 from rewards.packing import Row, Segment, lay_out, packs, shared_length
 from rewards.passes import within_memory
 from rewards.protocol import Group
@@ -56,8 +57,14 @@ def test_shared_length() -> None:
     assert shared_length([[1], [2]]) == 0
 
 
+def laid(places: Sequence[int], rows: list[Row], share: bool) -> int:
+    """Tokens of these rows laid end to end."""
+    return len(lay_out([rows[i] for i in places], share=share).ids)
+
+
 def test_packs_keep_to_the_budget_counting_shared_tokens_once() -> None:
-    """Random groups: neighbours in order, and no batch of two rows or more is laid out longer than the budget."""
+    """Random groups: neighbours in order, no batch of two rows or more is laid out longer than the budget, none takes
+    less than it could, and with sharing a group that fits the budget is in one batch."""
     generator = np.random.default_rng(0)
     for budget in (1, 12, 30, 1000):
         rows = []
@@ -69,10 +76,13 @@ def test_packs_keep_to_the_budget_counting_shared_tokens_once() -> None:
         for share in (True, False):
             batches = packs(rows, budget, share=share)
             assert [i for batch in batches for i in batch] == list(range(len(rows)))
-            sizes = [len(lay_out([rows[i] for i in batch], share=share).ids) for batch in batches]
-            assert all(size <= budget or len(batch) == 1 for size, batch in zip(sizes, batches, strict=True))
-            following = [lay_out([rows[i] for i in (*a, b[0])], share=share) for a, b in pairwise(batches)]
-            assert all(len(pack.ids) > budget for pack in following)
+            assert all(laid(batch, rows, share) <= budget or len(batch) == 1 for batch in batches)
+            heads = [[i for i in b if i == b[0] or (share and rows[i].group == rows[b[0]].group)] for b in batches]
+            assert all(laid(a + head, rows, share) > budget for a, head in zip(batches, heads[1:], strict=False))
+            if share:
+                fitting = [g for g in range(60) if laid(range(4 * g, 4 * g + 4), rows, True) <= budget]
+                assert all(sum(rows[b[0]].group <= g <= rows[b[-1]].group for b in batches) == 1 for g in fitting)
+                assert budget < 30 or fitting
 
 
 class Memory:
@@ -200,3 +210,35 @@ def test_both_ways_of_packed_attention_equal_plain_attention_row_by_row() -> Non
         found, _ = packed_attention(torch.nn.Module(), query, key, value, None, scaling=0.3, work=last)
         assert torch.allclose(found[:, places], expected[:, places], atol=1e-5)
         assert int(found.abs().sum((0, 2, 3)).count_nonzero()) == len(places)
+
+
+@pytest.mark.skipif(not has_onednn(), reason="PyTorch has no oneDNN for this processor")
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("tokens", [1, 7, 64, 1000])
+def test_a_linear_layer_by_onednn_equals_the_plain_one(bias: bool, tokens: int) -> None:
+    torch.manual_seed(0)
+    linear, x = torch.nn.Linear(96, 40, bias=bias), torch.randn(1, tokens, 96)
+    with torch.inference_mode():
+        expected = linear(x)
+        found = PackedLinear(linear)(x)
+    assert found.shape == expected.shape
+    assert torch.allclose(found, expected, atol=1e-5)
+    assert not hasattr(linear, "weight")  # it is not in memory twice
+
+
+@pytest.mark.parametrize(
+    ("layout", "dtype", "packed"),
+    [
+        ("shared", torch.float32, True),
+        ("packed", torch.float32, True),
+        ("shared", torch.bfloat16, False),
+        ("padded", torch.float32, False),  # as the stock model runs it
+    ],
+)
+def test_onednn_takes_all_linear_layers_of_a_packed_float32_backbone(
+    tmp_path: Path, layout: Any, dtype: torch.dtype, packed: bool
+) -> None:
+    model = ArmoRM(armorm(tmp_path), name="t", dtype=dtype, device=torch.device("cpu"), layout=layout)
+    kinds = [type(module).__name__ for module in model.reader.backbone.modules() if "Linear" in type(module).__name__]
+    assert set(kinds) == {"PackedLinear" if packed and has_onednn() else "Linear"}
+    assert len(kinds) == 7 * model.reader.backbone.config.num_hidden_layers
