@@ -29,7 +29,6 @@ from generation.checkpoint import Tensors, check_layout, read_json
 from prompts import Message
 from prompts.errors import UserError
 from rewards import objectives
-from rewards.attention import attend_packed
 from rewards.limits import load_chat
 from rewards.packing import Row
 from rewards.passes import Layout, Reader, score_rows
@@ -133,7 +132,7 @@ def _load(folder: Path, raw: dict[str, Any], dtype: torch.dtype, device: torch.d
     from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 
     config = LlamaConfig.from_pretrained(str(folder))
-    config._attn_implementation = attend_packed(config)
+    config._attn_implementation = "sdpa"
     with torch.device("meta"):
         backbone = LlamaModel(config)
         heads = Heads(

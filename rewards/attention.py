@@ -1,4 +1,4 @@
-"""Attention of a packed row for transformers' models of plain causal attention, segment by segment."""
+"""Attention of a packed row, segment by segment, for transformers' models of plain causal attention."""
 
 from __future__ import annotations
 
@@ -10,20 +10,16 @@ from torch.nn.functional import scaled_dot_product_attention as sdpa
 
 from rewards.packing import Segment
 
-# Families whose attention is plain causal softmax attention, so that a packed row is exact.
+# Families whose attention is the one below, and whose layers are an attention and an MLP, each added to its input.
 PACKABLE = frozenset({"llama", "mistral", "qwen2", "qwen3"})
-ATTENTION = "rewards_packed"
 CPU_BLOCK = 128  # queries at a time at most: what is left out of the upper triangle against more, smaller products
-CPU_ROWS = 256  # queries of all the heads of a key, at a time: no larger products are needed for speed
+CPU_ROWS = 256  # queries of all the heads of a key at a time: no larger products are needed for speed
 
 
-def attend_packed(config: Any) -> str:
-    """The `attn_implementation` for a model of this configuration: the packed attention where it is exact."""
-    from transformers import AttentionInterface
-
-    AttentionInterface.register(ATTENTION, packed_attention)
+def packable(config: Any) -> bool:
+    """Whether a packed row is exact for a model of this configuration: plain causal softmax attention, no window."""
     slides = getattr(config, "sliding_window", None) and getattr(config, "use_sliding_window", True)
-    return ATTENTION if config.model_type in PACKABLE and not slides else "sdpa"
+    return config.model_type in PACKABLE and not slides
 
 
 class Work:
@@ -51,51 +47,50 @@ def _mask(segment: Segment, device: torch.device) -> torch.Tensor | None:
 
 
 def packed_attention(
-    module: torch.nn.Module,
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    attention_mask: torch.Tensor | None,
-    *,
-    scaling: float,
-    work: Work,
-    **_: object,
-) -> tuple[torch.Tensor, None]:
-    """(1, heads, tokens, size) in, (1, tokens, heads, size) out; zeros for tokens of no segment of `work`."""
-    heads, tokens, size = query.shape[1:]
-    out = query.new_zeros(1, tokens, heads, size)
-    repeats = heads // key.shape[1]
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scaling: float, work: Work
+) -> torch.Tensor:
+    """Softmax attention (tokens, heads x size) of `query` (heads, tokens, size), which holds the tokens of `work`'s
+    segments in turn, to `key` and `value` (key heads, tokens of the row, size). Tokens after the segments get zeros.
+    """
+    heads, tokens, size = query.shape
+    out = query.new_empty(tokens, heads, size)
+    repeats = heads // key.shape[0]
+    block = min(CPU_BLOCK, max(1, CPU_ROWS // repeats))
     if not work.products:
-        key, value = key.repeat_interleave(repeats, 1), value.repeat_interleave(repeats, 1)
+        key, value = key.repeat_interleave(repeats, 0), value.repeat_interleave(repeats, 0)
+    at = 0
     for i, segment in enumerate(work.segments):
-        k, v = _keys(key, segment), _keys(value, segment)
-        if work.products:
-            for block in segment.blocks(min(CPU_BLOCK, max(1, CPU_ROWS // repeats))):
-                q, n = query[:, :, block.start : block.end], block.n_keys
-                seen = _products(q, k[:, :, :n], v[:, :, :n], scaling, work.above)
-                out[:, block.start : block.end] = seen.transpose(1, 2)
-        else:
-            q, mask = query[:, :, segment.start : segment.end], work.masks[i]
-            seen = sdpa(q, k, v, attn_mask=mask, scale=scaling, is_causal=mask is None and q.shape[2] > 1)
-            out[:, segment.start : segment.end] = seen.transpose(1, 2)
-    return out, None
+        k, v = _seen(key, segment), _seen(value, segment)
+        for part in segment.blocks(block) if work.products else [segment]:
+            q, n = query[:, at : at + part.end - part.start], part.n_keys
+            if work.products:
+                found = _products(q, k[:, :n], v[:, :n], scaling, work.above)
+            else:
+                mask = work.masks[i]
+                causal = mask is None and q.shape[1] > 1
+                found = sdpa(q[None], k[None], v[None], attn_mask=mask, scale=scaling, is_causal=causal)[0]
+            out[at : at + q.shape[1]] = found.transpose(0, 1)
+            at += q.shape[1]
+    out[at:] = 0
+    return out.flatten(1)
 
 
-def _keys(key: torch.Tensor, segment: Segment) -> torch.Tensor:
-    own = key[:, :, segment.own_start : segment.end]
+def _seen(key: torch.Tensor, segment: Segment) -> torch.Tensor:
+    """Keys or values (heads, keys, size) that a segment sees."""
+    own = key[:, segment.own_start : segment.end]
     if segment.trunk_end == segment.trunk_start:
         return own
-    return torch.cat([key[:, :, segment.trunk_start : segment.trunk_end], own], 2)
+    return torch.cat([key[:, segment.trunk_start : segment.trunk_end], own], 1)
 
 
 def _products(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, scaling: float, above: torch.Tensor) -> torch.Tensor:
-    """Softmax attention of the last q.shape[2] of k.shape[2] tokens, heads of one key together in each product."""
-    _, heads, n, size = q.shape
-    _, kv_heads, n_keys, _ = k.shape
+    """Attention of the last q.shape[1] of k.shape[1] tokens, heads of one key together in each product."""
+    heads, n, size = q.shape
+    kv_heads, n_keys, _ = k.shape
     rows = heads // kv_heads * n
     nothing = q.new_zeros(())
-    scores = torch.baddbmm(nothing, q.reshape(kv_heads, rows, size), k[0].transpose(1, 2), beta=0, alpha=scaling)
+    scores = torch.baddbmm(nothing, q.reshape(kv_heads, rows, size), k.transpose(1, 2), beta=0, alpha=scaling)
     scores = scores.view(heads, n, n_keys)
     scores[:, :, n_keys - n :] += above[:n, :n]
     weights = torch.softmax(scores, -1).view(kv_heads, rows, n_keys)
-    return torch.bmm(weights, v[0]).view(1, heads, n, size)
+    return torch.bmm(weights, v).view(heads, n, size)

@@ -20,14 +20,14 @@ from typing import Any, Literal
 import torch
 
 from generation.batches import token_budget_batches
-from rewards.attention import ATTENTION, Work
+from rewards.attention import Work, packable
+from rewards.forward import read_states
 from rewards.onednn import GRAIN, pack_linears
 from rewards.packing import Row, lay_out, packs
 from rewards.protocol import Score
 
 Layout = Literal["padded", "packed", "shared"]
 BATCH_TOKENS = {"cpu": 2048}  # what stays in a CPU's caches; a GPU wants long batches
-CHUNK = 512  # tokens at a time through an MLP, whose tensors are the widest: on a CPU they stay in the caches
 
 
 class Reader:
@@ -41,10 +41,7 @@ class Reader:
         self.backbone, self.pad_id = backbone, pad_id
         self.device: torch.device = backbone.device
         self.batch_tokens = batch_tokens or BATCH_TOKENS.get(self.device.type, 16384)
-        packable = backbone.config._attn_implementation == ATTENTION
-        self.layout: Layout = layout if packable else "padded"
-        if packable and layout == "padded":
-            backbone.set_attn_implementation("sdpa")
+        self.layout: Layout = layout if packable(backbone.config) else "padded"
         if self.layout != "padded" and self.device.type == "cpu":
             pack_linears(backbone)
 
@@ -82,35 +79,13 @@ class Reader:
         pack = lay_out(rows, share=self.layout == "shared")
         places = sorted({place for reads in pack.reads for place in reads})
         rest = [0] * (-len(pack.ids) % GRAIN) if self.device.type == "cpu" else []  # of no segment: seen by no token
-        ids = torch.tensor([pack.ids + rest], device=self.device)
-        positions = torch.tensor([pack.positions + rest], device=self.device)
+        ids = torch.tensor(pack.ids + rest, device=self.device)
+        positions = torch.tensor(pack.positions + rest, device=self.device)
         every = Work(pack.segments, self.device, self.backbone.dtype)
         last = Work([pack.single(place) for place in places], self.device, self.backbone.dtype)
         states = read_states(self.backbone, ids, positions, every, last, torch.tensor(places, device=self.device))
         index = {place: i for i, place in enumerate(places)}
         return [states[[index[place] for place in reads]] for reads in pack.reads]
-
-
-def read_states(
-    backbone: Any, ids: torch.Tensor, positions: torch.Tensor, every: Work, last: Work, places: torch.Tensor
-) -> torch.Tensor:
-    """Last hidden states (places, hidden) of one packed row, ids and positions (1, tokens).
-
-    The parts of the model's own layers in turn; in the last one only the keys and values of all tokens are needed:
-    attention, and what follows it, runs at `places` alone.
-    """
-    states = backbone.embed_tokens(ids)
-    rotary = backbone.rotary_emb(states, position_ids=positions)
-    shared = {"attention_mask": None, "position_ids": positions, "position_embeddings": rotary}
-    step = CHUNK if states.device.type == "cpu" else states.shape[1]
-    for layer in backbone.layers:
-        final = layer is backbone.layers[-1]
-        mixed, _ = layer.self_attn(hidden_states=layer.input_layernorm(states), **shared, work=last if final else every)
-        states = states[:, places] + mixed[:, places] if final else states.add_(mixed)
-        for part in states.split(step, 1):
-            part += layer.mlp(layer.post_attention_layernorm(part))
-    read: torch.Tensor = backbone.norm(states)[0]
-    return read
 
 
 def within_memory(batches: Sequence[list[int]], forward: Callable[[list[int]], None]) -> list[int]:

@@ -19,7 +19,6 @@ import torch
 from generation.checkpoint import Tensors, read_json
 from prompts import Message
 from prompts.errors import UserError
-from rewards.attention import attend_packed
 from rewards.limits import load_chat
 from rewards.packing import Row
 from rewards.passes import Layout, Reader, score_rows
@@ -110,7 +109,6 @@ def _load(folder: Path, dtype: torch.dtype, device: torch.device) -> tuple[Any, 
         )
     head = tensors.load(["score.weight"], torch.float32, device)["score.weight"]
     backbone = model.model.to(device).eval()
-    backbone.config._attn_implementation = attend_packed(backbone.config)
     return backbone, head[0]
 
 
