@@ -115,12 +115,12 @@ class Stock:
 def flops(rows: list[Row], config: Any, *, shared: bool = False, packed: bool = True) -> float:
     """Floating point operations of the backbone: 2 per weight and token, 4 x hidden per layer and token seen.
 
-    Packed rows need only keys, values, queries and outputs of the last layer, not its attention and MLP (save the few
-    tokens that are read, which are not counted).
+    Packed rows need only the keys and values of the last layer, not what follows them (save for the few tokens that
+    are read, which are not counted).
     """
     h, kv = config.hidden_size, config.num_key_value_heads / config.num_attention_heads
     whole = config.num_hidden_layers - (1 if packed else 0)
-    weights = config.num_hidden_layers * h * h * (2 + 2 * kv) + whole * 3 * h * config.intermediate_size
+    weights = config.num_hidden_layers * h * h * 2 * kv + whole * (2 * h * h + 3 * h * config.intermediate_size)
     groups: dict[int, list[list[int]]] = {}
     for i, row in enumerate(rows):
         groups.setdefault(row.group if shared else i, []).append(row.ids)
