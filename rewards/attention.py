@@ -8,12 +8,14 @@ from typing import Any
 import torch
 from torch.nn.functional import scaled_dot_product_attention as sdpa
 
+from rewards.onednn import has_onednn, product
 from rewards.packing import Segment
 
 # Families whose attention is the one below, and whose layers are an attention and an MLP, each added to its input.
 PACKABLE = frozenset({"llama", "mistral", "qwen2", "qwen3"})
 CPU_BLOCK = 128  # queries at a time at most: what is left out of the upper triangle against more, smaller products
-CPU_ROWS = 256  # queries of all the heads of a key at a time: no larger products are needed for speed
+CPU_ROWS = 512  # queries of all the heads of a key at a time: no larger products are needed for speed
+LARGE = (256, 192)  # such rows and keys from which oneDNN's products, one key head at a time, are the faster ones
 
 
 def packable(config: Any) -> bool:
@@ -88,9 +90,16 @@ def _products(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, scaling: float,
     heads, n, size = q.shape
     kv_heads, n_keys, _ = k.shape
     rows = heads // kv_heads * n
-    nothing = q.new_zeros(())
-    scores = torch.baddbmm(nothing, q.reshape(kv_heads, rows, size), k.transpose(1, 2), beta=0, alpha=scaling)
-    scores = scores.view(heads, n, n_keys)
+    q = q.reshape(kv_heads, rows, size)
+    if rows >= LARGE[0] and n_keys >= LARGE[1] and has_onednn():
+        out = torch.empty_like(q)
+        for i in range(kv_heads):
+            scores = product(q[i] * scaling, k[i].contiguous()).view(-1, n, n_keys)
+            scores[:, :, n_keys - n :] += above[:n, :n]
+            weights = torch.softmax(scores, -1).view(rows, n_keys)
+            out[i] = product(weights, v[i].contiguous().t())
+        return out.view(heads, n, size)
+    scores = torch.baddbmm(q.new_zeros(()), q, k.transpose(1, 2), beta=0, alpha=scaling).view(heads, n, n_keys)
     scores[:, :, n_keys - n :] += above[:n, :n]
     weights = torch.softmax(scores, -1).view(kv_heads, rows, n_keys)
     return torch.bmm(weights, v).view(heads, n, size)

@@ -1,4 +1,4 @@
-"""Float32 linear layers on a processor (not a GPU) by oneDNN.
+"""Float32 matrix products on a processor (not a GPU) by oneDNN.
 
 PyTorch gives float32 products to MKL on x86, which keeps off AVX-512 on processors that are not Intel's and moves the
 weights into its own order at every call. oneDNN, which is in every PyTorch build for x86, does neither, with the same
@@ -7,6 +7,7 @@ float32 arithmetic. (In bfloat16, and on other processors, PyTorch takes oneDNN 
 
 from __future__ import annotations
 
+import functools
 import platform
 from typing import Any
 
@@ -28,9 +29,17 @@ def pack_linears(backbone: Any) -> None:
                     setattr(module, name, PackedLinear(child))
 
 
+@functools.cache
 def has_onednn() -> bool:
+    """Whether this PyTorch has these products for this processor."""
     known = hasattr(torch.ops.mkldnn, "_reorder_linear_weight") and hasattr(torch.ops.mkldnn, "_linear_pointwise")
     return known and torch.backends.mkldnn.is_available() and platform.machine() in ("x86_64", "AMD64")
+
+
+def product(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """a b^T, float32, of a (m, k) and b (n, k), each contiguous or the transpose of what is: others are very slow."""
+    found: torch.Tensor = torch.ops.mkldnn._linear_pointwise(a, b, None, "none", [], "")
+    return found
 
 
 class PackedLinear(nn.Module):
