@@ -151,6 +151,16 @@ def measure(
     return taken
 
 
+def plain_products(model: ArmoRM) -> Scorer:
+    """The model's scoring with PyTorch's own products in attention as well."""
+
+    def score(groups: list[Group]) -> list[list[Score]]:
+        with mock.patch("rewards.attention.has_onednn", lambda: False):
+            return model.score(groups)
+
+    return score
+
+
 def table(title: str, models: dict[str, ArmoRM], groups: list[Group], args: argparse.Namespace) -> None:
     """Measure every step on `groups` and print a line for each."""
     packed = models["packed"]
@@ -160,6 +170,7 @@ def table(title: str, models: dict[str, ArmoRM], groups: list[Group], args: argp
         "one row at a time": Stock(models["stock"], 1).score,
         "20 in file order": Stock(models["stock"], 20).score,
         **{name: model.score for name, model in models.items() if name != "stock"},
+        "packed": plain_products(packed),
     }
     taken = measure(scorers, groups, args.rounds, device)
     budget = packed.reader.batch_tokens
