@@ -155,7 +155,7 @@ def plain_products(model: ArmoRM) -> Scorer:
     """The model's scoring with PyTorch's own products in attention as well."""
 
     def score(groups: list[Group]) -> list[list[Score]]:
-        with mock.patch("rewards.attention.has_onednn", lambda: False):
+        with mock.patch("rewards.attention.has_onednn", return_value=False):
             return model.score(groups)
 
     return score
