@@ -29,10 +29,11 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
-from evolve.recipe import Recipe, load_recipe, parse_override
+from evolve.recipe.loading import load_recipe
+from evolve.recipe.sections import Recipe, parse_override
 from evolve.run import Run
 from generation import Chat, Completion, Engine, Request, load_chat
-from generation.vllm_engine import CPU_ENVIRONMENT, ENVIRONMENT, VllmEngine
+from generation.engines.vllm import CPU_ENVIRONMENT, ENVIRONMENT, VllmEngine
 
 
 class Recorder:

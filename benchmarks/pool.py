@@ -26,10 +26,10 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from evolve.algorithms import evolve_then_select
-from evolve.output import write_outcome
-from evolve.recipe import Recipe
+from evolve.datasets.folder import write_outcome
+from evolve.recipe.sections import Recipe
 from evolve.run import Run
-from generation.fake import FakeChat, FakeEngine
+from generation.engines.fake import FakeChat, FakeEngine
 from prompts import STRATEGIES, Prompt
 
 PHASES = ("add", "grow", "annotate", "resume", "select", "write")
@@ -88,7 +88,7 @@ def measure(size: int, arguments: argparse.Namespace) -> dict[str, Any]:
     phases: dict[str, tuple[float, float, int]] = {}
     try:
         run = Run(recipe, folder)
-        importlib.import_module("rewards.fake")  # imported late: not to be taken for memory of a phase
+        importlib.import_module("rewards.models.fake")  # imported late: not to be taken for memory of a phase
         idle = _memory("VmRSS")
         with run.pool.growing():
             with _phase(phases, "add", idle):

@@ -32,13 +32,12 @@ import torch
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-from tiny_models import armorm  # noqa: E402
-
-from rewards.armorm import ArmoRM  # noqa: E402
-from rewards.onednn import has_onednn  # noqa: E402
-from rewards.packing import Row, packs, shared_length  # noqa: E402
-from rewards.passes import Layout  # noqa: E402
+from generation.forward.onednn import has_onednn  # noqa: E402
+from generation.forward.packing import Row, packs, shared_length  # noqa: E402
+from generation.forward.reader import Layout  # noqa: E402
+from rewards.models.armorm import ArmoRM  # noqa: E402
 from rewards.protocol import Group, Score  # noqa: E402
+from tiny_models import armorm  # noqa: E402
 
 SIZES = {  # hidden, layers, heads, kv heads
     "tiny": (64, 2, 2, 1),
@@ -155,7 +154,7 @@ def plain_products(model: ArmoRM) -> Scorer:
     """The model's scoring with PyTorch's own products in attention as well."""
 
     def score(groups: list[Group]) -> list[list[Score]]:
-        with mock.patch("rewards.attention.has_onednn", return_value=False):
+        with mock.patch("generation.forward.attention.has_onednn", return_value=False):
             return model.score(groups)
 
     return score
@@ -265,7 +264,7 @@ def main() -> None:
             return ArmoRM(folder, name=name, dtype=kind, device=device, batch_tokens=args.batch_tokens, layout=layout)
 
         models = {"stock": model("stock", "padded", stock), "sorted": model("sorted", "padded")}
-        with mock.patch("rewards.passes.pack_linears"):  # leaves the linear layers as they are
+        with mock.patch("generation.forward.reader.pack_linears"):  # leaves the linear layers as they are
             models["packed"] = model("packed", "packed")
         if device.type == "cpu" and dtype == torch.float32 and has_onednn():
             models["packed, oneDNN"] = model("packed, oneDNN", "packed")

@@ -1,56 +1,55 @@
-"""The two algorithms of the paper, line by line. `run` knows how; what to do is all here.
+"""The two algorithms of the paper, line by line, over the steps that they are made of.
 
 `grow` computes what the pool lacks, as one stream; everything after it is a view.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
-import numpy as np
-
-from evolve.evolved import Evolved
-from evolve.views import Pairs, concat
-from selection import Scale
-
-if TYPE_CHECKING:
-    from evolve.run import Run
+from evolve.views.evolved import Evolved
+from evolve.views.outcome import Outcome, Ranking
+from evolve.views.pairs import Pairs, concat
 
 
-@dataclass(frozen=True)
-class Ranking:
-    """A ranked set: its pairs, the metric's scores, sigma_r and sigma_pi, and the indices of the k best, best first."""
-
-    pairs: Pairs
-    scores: np.ndarray
-    scale: Scale
-    best: np.ndarray
+class Steps(Protocol):
+    """What an algorithm is written in; `evolve.run.Run` has these steps. Prompts are given by their ids."""
 
     @property
-    def selected(self) -> Pairs:
-        return self.pairs.take(self.best)
+    def prompts(self) -> list[str]:
+        """X, in order."""
+        ...
+
+    @property
+    def ranks_combined(self) -> bool:
+        """Whether the best of D and D' together are selected (Figure 6), instead of the best of D'."""
+        ...
+
+    def grow(self, *, sample: Sequence[str] = (), rewrite: Sequence[str] = ()) -> None:
+        """Compute what is missing until `sample` have scored responses, and `rewrite` rewrites with such."""
+        ...
+
+    def gen_dataset(self, prompt_ids: Sequence[str]) -> Pairs:
+        """GenDataset: the pairs of these prompts."""
+        ...
+
+    def evol_instruct(self, parents: Sequence[str]) -> Evolved:
+        """EvolInstruct: the rewrites of `parents` that became prompts."""
+        ...
+
+    def top_k(self, pairs: Pairs) -> Ranking:
+        """Rank `pairs` by the metric and select k."""
+        ...
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """All the sets of an iteration: D, X', D', what was ranked, what was selected (D'_k), and the training set."""
-
-    dataset: Pairs
-    evolved: Evolved
-    additional: Pairs
-    ranking: Ranking
-    selected: Pairs
-    train: Pairs
-
-
-def evolve_then_select(run: Run) -> Outcome:
+def evolve_then_select(run: Steps) -> Outcome:
     """Algorithm 1, one iteration: evolve every prompt, select the best of D'."""
-    run.grow(sample=run.prompts, evolve=run.prompts)
+    run.grow(sample=run.prompts, rewrite=run.prompts)
     dataset = run.gen_dataset(run.prompts)  # D    <- GenDataset(X, pi, r)
     evolved = run.evol_instruct(run.prompts)  # X'   <- EvolInstruct(X)
     additional = run.gen_dataset(evolved.ids)  # D'   <- GenDataset(X', pi, r)
-    if run.recipe.selection.pool == "combined":  # Figure 6: the best of D and D' together
+    if run.ranks_combined:
         ranking = run.top_k(concat(dataset, additional))
         return Outcome(dataset, evolved, additional, ranking, ranking.selected, ranking.selected)
     ranking = run.top_k(additional)  # D'_k <- {d in D' | M(d) >= tau_k}
@@ -58,16 +57,19 @@ def evolve_then_select(run: Run) -> Outcome:
     return Outcome(dataset, evolved, additional, ranking, selected, concat(dataset, selected))  # D u D'_k
 
 
-def select_then_evolve(run: Run) -> Outcome:
+def select_then_evolve(run: Steps) -> Outcome:
     """Algorithm 2, eva's order, one iteration: select the best of D, evolve only their prompts."""
     run.grow(sample=run.prompts)
     dataset = run.gen_dataset(run.prompts)  # D    <- GenDataset(X, pi, r)
     ranking = run.top_k(dataset)  # D_k  <- {d in D | M(d) >= tau_k}
     seeds = ranking.selected.column("prompt_id")
-    run.grow(evolve=seeds)
+    run.grow(rewrite=seeds)
     evolved = run.evol_instruct(seeds)  # X'_k <- EvolInstruct(X_k)
     additional = run.gen_dataset(evolved.ids)  # D'_k <- GenDataset(X'_k, pi, r)
     return Outcome(dataset, evolved, additional, ranking, additional, concat(dataset, additional))  # D u D'_k
 
 
-ALGORITHMS = {"evolve-then-select": evolve_then_select, "select-then-evolve": select_then_evolve}
+ALGORITHMS: dict[str, Callable[[Steps], Outcome]] = {
+    "evolve-then-select": evolve_then_select,
+    "select-then-evolve": select_then_evolve,
+}

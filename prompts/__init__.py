@@ -3,18 +3,17 @@
 from prompts.ids import content_id
 from prompts.likeness import conversation_key, duplicate_key
 from prompts.record import Message, Prompt, prompt_id
-from prompts.templates import IN_DEPTH, STRATEGIES, Template, load_templates, rewrite_messages
+from prompts.templates import STRATEGIES, RewriteTemplate, load_rewrite_templates, rewrite_messages
 
 __all__ = [
-    "IN_DEPTH",
     "STRATEGIES",
     "Message",
     "Prompt",
-    "Template",
+    "RewriteTemplate",
     "content_id",
     "conversation_key",
     "duplicate_key",
-    "load_templates",
+    "load_rewrite_templates",
     "prompt_id",
     "rewrite_messages",
 ]

@@ -8,6 +8,8 @@ import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 
+from rapidfuzz.distance import LCSseq
+
 from prompts.ids import ID_BYTES
 from prompts.record import Message
 
@@ -67,27 +69,5 @@ def nearly_same(original: Sequence[str], other: Sequence[str]) -> bool:
     shared = sum((Counter(original) & Counter(other)).values())
     if shared < kept or m - shared > new:
         return False
-    edits = _edits(original, other, limit=(n - kept) + new)
-    if edits is None:
-        return False
-    common = (n + m - edits) // 2
+    common = LCSseq.similarity(original, other)
     return common >= kept and m - common <= new
-
-
-def _edits(a: Sequence[str], b: Sequence[str], limit: int) -> int | None:
-    """The least number of words to delete from `a` and insert from `b` to make them equal, or None if above `limit`.
-
-    Myers' greedy algorithm (1986): the furthest reach on each diagonal after 0, 1, 2 ... edits; O((n + m) * limit)
-    time.
-    """
-    reach = {1: 0}
-    for edits in range(limit + 1):
-        for k in range(-edits, edits + 1, 2):
-            down = k == -edits or (k != edits and reach[k - 1] < reach[k + 1])
-            x = reach[k + 1] if down else reach[k - 1] + 1
-            while x < len(a) and x - k < len(b) and a[x] == b[x - k]:
-                x += 1
-            reach[k] = x
-            if x >= len(a) and x - k >= len(b):
-                return edits
-    return None

@@ -14,8 +14,7 @@ from prompts.errors import UserError
 from prompts.ids import content_id
 from prompts.record import Message, Prompt
 
-IN_DEPTH = ("constraints", "deepen", "concretize", "reasoning")
-STRATEGIES = (*IN_DEPTH, "breadth")
+STRATEGIES = ("constraints", "deepen", "concretize", "reasoning", "breadth")  # four in depth, one in breadth
 PLACEHOLDER = "{prompt}"
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -24,7 +23,7 @@ _IN_BRACES = re.compile(r"\{[^{}\n]{1,40}\}")
 
 
 @dataclass(frozen=True)
-class Template:
+class RewriteTemplate:
     """The request to rewrite a prompt by one strategy: a text with `{prompt}` in it exactly once."""
 
     strategy: str
@@ -47,7 +46,9 @@ class Template:
         return before + instruction + after
 
 
-def load_templates(folder: Path | None = None, strategies: Sequence[str] = STRATEGIES) -> dict[str, Template]:
+def load_rewrite_templates(
+    folder: Path | None = None, strategies: Sequence[str] = STRATEGIES
+) -> dict[str, RewriteTemplate]:
     """Read STRATEGY.txt of each strategy, from the shipped templates or from a user's own folder.
 
     A user's folder may hold strategies of its own beside or instead of the five: a strategy is a file. Returns the
@@ -68,10 +69,10 @@ def load_templates(folder: Path | None = None, strategies: Sequence[str] = STRAT
             f"No template for {_listed(missing)}: expected {missing[0]}.txt in {home}, which has {_listed(there)}. "
             f"Name strategies that are there, or add the file, with {PLACEHOLDER} where the prompt goes."
         )
-    return {name: Template(name, _read(home / f"{name}.txt")) for name in strategies}
+    return {name: RewriteTemplate(name, _read(home / f"{name}.txt")) for name in strategies}
 
 
-def rewrite_messages(prompt: Prompt, template: Template) -> list[Message]:
+def rewrite_messages(prompt: Prompt, template: RewriteTemplate) -> list[Message]:
     """The chat that asks for the rewrite: earlier turns as they are, the last user turn in the template."""
     return [*prompt.messages[:-1], {"role": "user", "content": template.fill(prompt.instruction)}]
 

@@ -1,8 +1,8 @@
-"""Reward models, annotation and pair rules."""
+"""Reward models: loading, scoring, checks, and several of them together."""
 
-from rewards.annotation import score_lines
 from rewards.checks import golden_check, trust_check
 from rewards.combination import combine
+from rewards.lines import score_lines
 from rewards.loading import context, load
 from rewards.protocol import Group, RewardModel, Score
 

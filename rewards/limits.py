@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
+from generation.context import RESPONSE_ROOM, response_room
 from generation.conversation import ChatTokenizer, TemplateRefused
 from prompts import Message
 from prompts.errors import UserError
@@ -16,17 +17,22 @@ class PromptContext(Protocol):
     """How much room a prompt leaves for a response under a reward model, known without its weights.
 
     `limit` is the most tokens of prompt, template and response together that the model scores (None: no known limit).
+    It is known at once; a tokenizer is loaded when something is to be counted.
     """
 
     @property
     def limit(self) -> int | None: ...
 
-    def count(self, messages: Sequence[Message]) -> int:
-        """Tokens of the prompt up to where a response begins. Raises TemplateRefused if it can't be rendered."""
+    def load(self) -> None:
+        """Load the tokenizer now: what is wrong with it is to be said before work begins. Raises UserError."""
         ...
 
     def room(self, messages: Sequence[Message]) -> int | None:
-        """Tokens left for the text of a response: None without a limit, 0 if nothing fits or the template refuses."""
+        """Tokens left for the text of a response, None without a limit. Raises TemplateRefused."""
+        ...
+
+    def leaves_room(self, messages: Sequence[Message]) -> bool:
+        """Whether a response still fits (generation.context.response_room). Raises TemplateRefused."""
         ...
 
 
@@ -41,34 +47,43 @@ def load_chat(folder: Path, *, compat: bool = False) -> ChatTokenizer:
     return chat
 
 
-@dataclass(frozen=True, slots=True)
 class ChatContext:
     """The context of a model that reads conversations through a chat template."""
 
-    limit: int
-    chat: ChatTokenizer
+    def __init__(self, limit: int, folder: Path) -> None:
+        self.limit, self.folder = limit, folder
 
-    def count(self, messages: Sequence[Message]) -> int:
+    @cached_property
+    def chat(self) -> ChatTokenizer:
+        return load_chat(self.folder)
+
+    def load(self) -> None:
+        _ = self.chat
+
+    def room(self, messages: Sequence[Message]) -> int:
+        """Tokens left for a response's text, one kept for the token that ends the turn."""
         ids = self.chat.encode([messages], generation_prompt=True)[0]
         if isinstance(ids, str):
             raise TemplateRefused(ids)
-        return len(ids)
+        return max(0, self.limit - len(ids) - 1)
 
-    def room(self, messages: Sequence[Message]) -> int:
-        try:
-            return max(0, self.limit - self.count(messages) - 1)  # one for the token that ends the turn
-        except TemplateRefused:
-            return 0
+    def leaves_room(self, messages: Sequence[Message]) -> bool:
+        n_bytes = sum(len(message["content"].encode("utf-8", "surrogatepass")) + 64 for message in messages)
+        if n_bytes <= self.limit - RESPONSE_ROOM:  # a token is at least a byte: no need to count
+            return True
+        return self.room(messages) >= response_room(self.limit) - 1
 
 
-@dataclass(frozen=True, slots=True)
 class NoLimit:
     """The context of a model whose limit is not known here, such as a judge behind a server."""
 
     limit: None = None
 
-    def count(self, messages: Sequence[Message]) -> int:
-        return sum(len(message["content"].encode()) for message in messages)  # bytes: no tokenizer has more tokens
+    def load(self) -> None:
+        """Nothing to load."""
 
     def room(self, messages: Sequence[Message]) -> None:
         return None
+
+    def leaves_room(self, messages: Sequence[Message]) -> bool:
+        return True

@@ -1,4 +1,4 @@
-"""Which reward model a name stands for. Adding one is a file beside this and a line in `_class`."""
+"""Which reward model a name stands for. Adding one is a file in rewards/models and a line in `_class`."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ def load(
     UserError for anything but a complete, known checkpoint.
     """
     if model == "fake" or model.startswith("fake:"):
-        from rewards.fake import FakeRewardModel
+        from rewards.models.fake import FakeRewardModel
 
         return FakeRewardModel(_number(model))
     if model.startswith("openai:"):
-        from rewards.judge import Judge
+        from rewards.models.judge import Judge
 
         return Judge(model.removeprefix("openai:"))
     folder = resolve(model)
@@ -63,16 +63,16 @@ def load(
 
 def context(model: str) -> PromptContext:
     """Limit and prompt lengths of a reward model, from its configuration and tokenizer alone (no weights are read)."""
-    from rewards.limits import ChatContext, NoLimit, load_chat
+    from rewards.limits import ChatContext, NoLimit
 
     if model == "fake" or model.startswith(("fake:", "openai:")):
         return NoLimit()
     folder = resolve(model, weights=False)
     if _class(folder)[1] == "PairRM":
-        from rewards.pairrm import PairText
+        from rewards.pair_text import PairText
 
         return PairText(folder)
-    return ChatContext(int(_limit(folder)), load_chat(folder))
+    return ChatContext(_limit(folder), folder)
 
 
 def _class(folder: Path) -> tuple[str, str]:
@@ -81,11 +81,11 @@ def _class(folder: Path) -> tuple[str, str]:
     architectures = config.get("architectures") or []
     for architecture in architectures:
         if architecture == "LlamaForRewardModelWithGating":
-            return "rewards.armorm", "ArmoRM"
+            return "rewards.models.armorm", "ArmoRM"
         if architecture == "DebertaV2PairRM":
-            return "rewards.pairrm", "PairRM"
+            return "rewards.models.pairrm", "PairRM"
         if architecture.endswith("ForSequenceClassification"):
-            return "rewards.scalar", "ScalarClassifier"
+            return "rewards.models.scalar", "ScalarClassifier"
     hint = " For PairRM give the Hugging Face layout, llm-blender/PairRM-hf." if "ranker_type" in config else ""
     raise UserError(
         f"{folder}/config.json: architectures {architectures}, none of which is a known reward model "

@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 
+from prompts.likeness import words
+
 NEAR_IDENTICAL = 0.95
 
-_WORD = re.compile(r"\w+")
 _SIGNED = re.compile(r"[-−]?\w+")
 
 
@@ -19,16 +20,17 @@ def near_identical(chosen: str, rejected: str) -> bool:
     """Whether two responses say the same in all but a few words.
 
     True if they are equal but for case, punctuation and space, or if they share at least 95 % of their words (Dice
-    coefficient of the multisets). Responses with different numbers, or the same in another order, are never
-    near-identical: 41 against 42, 5 against -5 or 3:2 against 2:3 may be all that a pair is about.
+    coefficient of the multisets; prompts.likeness says what a word is). Responses with different numbers, or the same
+    in another order, are never near-identical: 41 against 42, 5 against -5 or 3:2 against 2:3 may be all that a pair is
+    about.
     """
     if _numbers(chosen) != _numbers(rejected):
         return False
-    words = [Counter(_WORD.findall(text.casefold())) for text in (chosen, rejected)]
-    total = sum(map(Counter.total, words))
+    one, other = Counter(words(chosen)), Counter(words(rejected))
+    total = one.total() + other.total()
     if total == 0:
         return "".join(chosen.split()) == "".join(rejected.split())
-    return 2 * (words[0] & words[1]).total() >= NEAR_IDENTICAL * total
+    return 2 * (one & other).total() >= NEAR_IDENTICAL * total
 
 
 def _numbers(text: str) -> list[str]:

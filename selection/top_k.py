@@ -37,7 +37,12 @@ def _share(k: str) -> float:
     return share
 
 
+def ranked(scores: np.ndarray, pair_ids: Sequence[str]) -> np.ndarray:
+    """Indices of all `scores` (pairs,), best first; ties go by pair id, never by the input's order."""
+    order: np.ndarray = np.lexsort((np.asarray(pair_ids, dtype=np.str_), -scores))
+    return order
+
+
 def top_k(scores: np.ndarray, pair_ids: Sequence[str], k: int | str) -> np.ndarray:
-    """Indices of the k largest `scores`, best first; ties go by pair id, never by the input's order."""
-    order = np.lexsort((np.asarray(pair_ids, dtype=np.str_), -scores))
-    return order[: count_of(k, len(scores))]
+    """Indices of the k largest `scores`, best first."""
+    return ranked(scores, pair_ids)[: count_of(k, len(scores))]

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from places import SHARED
+
 if TYPE_CHECKING:
     from fake_runs import Made
 
@@ -35,7 +37,7 @@ def _present(path: Path) -> Path:
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of real data and models beside the checkout; tests that need it are skipped where it is absent."""
-    return _present(Path(__file__).parents[1].parent / "shared")
+    return _present(SHARED)
 
 
 @pytest.fixture(scope="session")

@@ -11,11 +11,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from evolve.algorithms import Outcome
-from evolve.output import write_outcome
-from evolve.pool import Pool
-from evolve.recipe import Recipe, override_recipe
+from evolve.datasets.folder import write_outcome
+from evolve.pool.pool import Pool
+from evolve.recipe.loading import override_recipe
+from evolve.recipe.sections import Recipe
 from evolve.run import Run
+from evolve.views.outcome import Outcome
 
 WORDS = (
     "explain describe compare list write draft sort count translate summarize why how river engine garden letter "

@@ -13,8 +13,9 @@ from typing import Any
 
 import torch
 from safetensors.torch import save_file
-from tiny_tokenizers import CORPUS, LLAMA3_TEMPLATE, PAD, SPECIALS, write_tokenizer
 from tokenizers import processors
+
+from tiny_tokenizers import CORPUS, LLAMA3_TEMPLATE, PAD, SPECIALS, write_tokenizer
 
 
 def normal(generator: torch.Generator, *shape: int, scale: float | None = None) -> torch.Tensor:

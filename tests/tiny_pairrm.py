@@ -7,9 +7,10 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
+from tokenizers import processors
+
 from tiny_models import normal
 from tiny_tokenizers import bpe_tokenizer
-from tokenizers import processors
 
 PAIRRM_SPECIALS = ["[PAD]", "[CLS]", "[SEP]", "[UNK]", "[MASK]"]
 PAIRRM_PREFIXES = ["<|source|>", "<|candidate1|>", "<|candidate2|>", "<|candidate|>"]

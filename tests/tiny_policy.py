@@ -11,9 +11,10 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
+from tokenizers import Tokenizer
+
 from tiny_models import llama_config, llama_weights
 from tiny_tokenizers import LLAMA3_TEMPLATE, PAD, SPECIALS, bpe_tokenizer
-from tokenizers import Tokenizer
 
 HIDDEN, HEADS, KV_HEADS, LAYERS = 64, 2, 1, 2  # vLLM's CPU attention takes heads of 32 dimensions at least
 END_OF_TURN = SPECIALS[4]

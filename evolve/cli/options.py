@@ -1,0 +1,53 @@
+"""The options that several commands take, and what they change in a recipe."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from evolve.recipe.choices import Algorithm, MetricName, RewardDtype
+
+RecipeArgument = Annotated[str, typer.Argument(help="Name of a shipped recipe or a .toml file.")]
+RunArgument = Annotated[str, typer.Argument(help="Folder of the run, or a name under runs/.")]
+RunOption = Annotated[
+    str | None, typer.Option("--run", help="Folder of the run, or a name under runs/. Default: the recipe's name.")
+]
+IterOption = Annotated[int | None, typer.Option("--iter", min=1, help="Iteration. Default: the last there is.")]
+SetOption = Annotated[list[str] | None, typer.Option("--set", help="Any recipe key: --set sampling.n=8. May repeat.")]
+AlgoOption = Annotated[
+    Algorithm | None,
+    typer.Option("--algo", "--algorithm", help="Algorithm 1, evolve then select, or Algorithm 2, eva's order."),
+]
+MetricOption = Annotated[MetricName | None, typer.Option(help="M_AP, eva's M_r, -M_pi, or random.")]
+AlphaOption = Annotated[float | None, typer.Option(help="Weight of the implicit margin in M_AP.")]
+KOption = Annotated[str | None, typer.Option("--k", "-k", help="Pairs to select: a number or a percentage (20%).")]
+PolicyOption = Annotated[
+    str | None, typer.Option(help="Policy: a folder or Hub name, such as the checkpoint trained last.")
+]
+BatchOption = Annotated[
+    int | None, typer.Option(min=1, help="Tokens of a batch (default: 2048 on a CPU, 16384 on a GPU).")
+]
+DtypeOption = Annotated[RewardDtype, typer.Option(help="Precision of the reward model's backbone.")]
+CompatOption = Annotated[bool, typer.Option("--compat", help="Special strings in text as the released code has it.")]
+
+
+def overrides(
+    set_: list[str] | None,
+    algo: str | None = None,
+    metric: str | None = None,
+    alpha: float | None = None,
+    k: str | None = None,
+    policy: str | None = None,
+) -> dict[str, Any]:
+    """The recipe's keys that a command's options set, with their values."""
+    from evolve.recipe.loading import parse_override
+
+    named = {
+        "algorithm": algo,
+        "selection.metric": metric,
+        "selection.alpha": alpha,
+        "selection.k": k,
+        "policy.model": policy,
+    }
+    return {key: value for key, value in named.items() if value is not None} | dict(map(parse_override, set_ or []))

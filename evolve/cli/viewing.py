@@ -1,0 +1,66 @@
+"""Commands that read a run and call no model: select, status, export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from evolve.cli.folders import existing_folder
+from evolve.cli.options import (
+    AlgoOption,
+    AlphaOption,
+    IterOption,
+    KOption,
+    MetricOption,
+    RunArgument,
+    SetOption,
+    overrides,
+)
+from evolve.recipe.choices import ExportForm
+
+
+def select(
+    run: RunArgument,
+    iteration: IterOption = None,
+    algo: AlgoOption = None,
+    metric: MetricOption = None,
+    alpha: AlphaOption = None,
+    k: KOption = None,
+    set_: SetOption = None,
+) -> None:
+    """Select anew from rows that exist: another metric, alpha, k or algorithm in seconds, with no model."""
+    from evolve.api import execute
+    from evolve.recipe.stored import last_iteration, stored_recipe
+    from evolve.reports.summary import summary
+
+    folder = existing_folder(run)
+    recipe = stored_recipe(folder, overrides(set_, algo, metric, alpha, k))
+    print(summary(*execute(recipe, folder, iteration or last_iteration(folder), view_only=True)))
+
+
+def status(run: RunArgument) -> None:
+    """What the pool of a run holds and which datasets were made of it."""
+    from evolve.reports.status import describe
+
+    print(describe(existing_folder(run)))
+
+
+def export(
+    run: RunArgument,
+    format: Annotated[ExportForm, typer.Option("--format", "-f", help="Form to write; responses: all, scored.")],
+    out: Annotated[Path, typer.Option(help="File to write; for llamafactory a folder.")],
+    iteration: IterOption = None,
+    algo: AlgoOption = None,
+    metric: MetricOption = None,
+    alpha: AlphaOption = None,
+    k: KOption = None,
+) -> None:
+    """Write a dataset that was made in the form that a trainer reads."""
+    from evolve.exports.forms import export as write
+    from evolve.recipe.stored import last_iteration, stored_recipe
+
+    folder = existing_folder(run)
+    recipe = stored_recipe(folder, overrides(None, algo, metric, alpha, k))
+    print(write(folder, iteration or last_iteration(folder), recipe, format, out))

@@ -1,0 +1,1 @@
+"""Who does the jobs, and where: this process, and later a cluster."""

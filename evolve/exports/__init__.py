@@ -1,0 +1,1 @@
+"""Datasets in the forms that trainers read: one file a form."""

@@ -1,0 +1,29 @@
+"""Which form a name stands for. A further form is a file beside this and a line in FORMS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import get_args
+
+from evolve.datasets.folder import find_dataset
+from evolve.exports import llamafactory, openrlhf, responses, trl
+from evolve.recipe.choices import ExportForm
+from evolve.recipe.sections import Recipe
+from prompts.errors import UserError
+
+# Of a dataset (train.parquet), where to write, the recipe's name.
+FORMS: dict[str, Callable[[Path, Path, str], str]] = {
+    "trl": trl.write,
+    "openrlhf": openrlhf.write,
+    "llamafactory": llamafactory.write,
+}
+
+
+def export(run_folder: Path, iteration: int, recipe: Recipe, form: str, out: Path) -> str:
+    """Write the dataset that `recipe` made as `form` to `out` and return a line that says what was written."""
+    if form == "responses":
+        return responses.write(run_folder, recipe, out)
+    if form not in FORMS:
+        raise UserError(f"No format {form!r}: expected one of {', '.join(get_args(ExportForm))}.")
+    return FORMS[form](find_dataset(run_folder, iteration, recipe) / "train.parquet", out, recipe.name)

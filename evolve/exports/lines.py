@@ -1,0 +1,28 @@
+"""JSON lines in, JSON lines out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from evolve.pool.files import whole_file
+
+
+def rows_of(path: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a parquet file, a batch in memory at a time."""
+    for batch in pq.ParquetFile(path).iter_batches(1_000):
+        yield from batch.to_pylist()
+
+
+def write_lines(path: Path, rows: Iterable[dict[str, Any]]) -> int:
+    """Write rows as JSON lines, whole or not at all; returns how many there were."""
+    n = 0
+    with whole_file(path) as file:
+        for row in rows:
+            file.write((json.dumps(row, ensure_ascii=False) + "\n").encode())
+            n += 1
+    return n

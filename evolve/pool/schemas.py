@@ -1,0 +1,49 @@
+"""The columns of the pool's tables."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
+SCHEMAS = {
+    # X (parent_id empty) and every rewrite ever made, with its verdict: "kept" or the reason it was rejected.
+    "prompts": pa.schema(
+        [
+            ("key", pa.string()),  # what was asked for: content_id of parent, strategy, template, sampler and index
+            ("id", pa.string()),  # the prompt itself: content_id of its messages
+            ("messages", MESSAGES),
+            ("parent_id", pa.string()),
+            ("strategy", pa.string()),
+            ("verdict", pa.string()),
+            ("reward_limit", pa.int64()),  # the reward model's context, when that is what it was too long for
+            ("sampler_id", pa.string()),
+            ("finish_reason", pa.string()),
+            ("n_tokens", pa.int32()),
+            ("logp", pa.float64()),
+        ]
+    ),
+    "responses": pa.schema(
+        [
+            ("id", pa.string()),
+            ("prompt_id", pa.string()),
+            ("sampler_id", pa.string()),
+            ("sample_index", pa.int32()),  # -1: the prompt was not sampled, and `error` says why
+            ("text", pa.string()),
+            ("n_tokens", pa.int32()),  # with the end-of-turn token when it was sampled
+            ("logp", pa.float64()),  # sum of log pi(y|x), nats, temperature 1, full vocabulary
+            ("finish_reason", pa.string()),
+            ("seed", pa.int64()),
+            ("token_ids", pa.list_(pa.int32())),
+            ("error", pa.string()),
+        ]
+    ),
+    "rewards": pa.schema(
+        [
+            ("response_id", pa.string()),
+            ("score", pa.float64()),
+            ("objectives", pa.list_(pa.float32())),
+            ("weights", pa.list_(pa.float32())),
+            ("error", pa.string()),
+        ]
+    ),
+}

@@ -1,0 +1,111 @@
+"""From a name or a TOML file, with overrides, to a checked recipe, or to what is wrong with it."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+
+from evolve.recipe.sections import Recipe
+from prompts.errors import UserError
+
+
+def recipes_folder() -> Path:
+    """Where the shipped recipes are: in the installed package, else beside it in a checkout."""
+    packaged = Path(__file__).parents[1] / "recipes"
+    return packaged if packaged.is_dir() else Path(__file__).parents[2] / "recipes"
+
+
+def load_recipe(name_or_path: str, overrides: dict[str, Any] | None = None) -> Recipe:
+    """The recipe of a shipped name ("default") or a TOML file, with `overrides` ({"sampling.n": 8}) on top.
+
+    A path in a recipe that starts with "./" or "../" is relative to the recipe's file.
+    """
+    path = _recipe_path(name_or_path)
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not valid TOML: {error}.") from error
+    return override_recipe({"name": path.stem} | _anchored(data, path.parent), overrides or {}, str(path))
+
+
+def override_recipe(data: dict[str, Any], overrides: dict[str, Any], where: str) -> Recipe:
+    """The recipe in `data` with `overrides` on top. Raises `UserError` that names every key that does not hold."""
+    for key, value in overrides.items():
+        _set(data, key, value)
+    try:
+        return Recipe.model_validate(data)
+    except ValidationError as error:
+        raise UserError(_explain(where, error)) from error
+
+
+def parse_override(text: str) -> tuple[str, Any]:
+    """`sampling.n=8` to ("sampling.n", 8). The value is read as TOML; what is not TOML is a string."""
+    key, separator, value = text.partition("=")
+    if not separator or not key.strip():
+        raise UserError(f"--set {text!r}: expected key=value, such as --set sampling.n=8.")
+    try:
+        return key.strip(), tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return key.strip(), value
+
+
+def _recipe_path(name_or_path: str) -> Path:
+    path = Path(name_or_path)
+    if path.suffix == ".toml" and path.is_file():
+        return path.resolve()
+    shipped = recipes_folder() / f"{name_or_path}.toml"
+    if shipped.is_file():
+        return shipped
+    names = ", ".join(sorted(p.stem for p in recipes_folder().glob("*.toml")))
+    raise UserError(
+        f"No recipe {name_or_path!r}: expected a .toml file that exists or one of the shipped ones: {names}."
+    )
+
+
+def _anchored(data: dict[str, Any], folder: Path) -> dict[str, Any]:
+    def anchor(value: Any) -> Any:
+        if isinstance(value, dict):  # an ensemble has models for keys; a system prompt is text, whatever it starts with
+            return {anchor(key): item if key == "system_prompt" else anchor(item) for key, item in value.items()}
+        if isinstance(value, str) and value.startswith(("./", "../")):
+            return str((folder / value).resolve())
+        return value
+
+    return {key: anchor(value) for key, value in data.items()}
+
+
+def _set(data: dict[str, Any], key: str, value: Any) -> None:
+    *sections, leaf = key.split(".")
+    for section in sections:
+        data = data.setdefault(section, {})
+        if not isinstance(data, dict):
+            raise UserError(f"--set {key}: {section!r} is a value, not a section.")
+    data[leaf] = value
+
+
+def _explain(path: str, error: ValidationError) -> str:
+    lines = [f"The recipe {path} does not hold:"]
+    for problem in error.errors():
+        where = ".".join(str(part) for part in problem["loc"]) or "recipe"
+        found = "" if problem["type"] == "missing" else f" (found {problem['input']!r})"
+        what = problem["msg"].removeprefix("Value error, ")
+        if problem["type"] == "extra_forbidden":
+            what = f"unknown key, expected one of {', '.join(_keys(problem['loc'][:-1]))}"
+        lines.append(f"  {where}: {what}{found}")
+    return "\n".join(lines)
+
+
+def _keys(section: tuple[int | str, ...]) -> list[str]:
+    """The keys of a section of the recipe."""
+    model: Any = Recipe
+    for name in section:
+        model = keys_of(model)[str(name)].annotation
+    return list(keys_of(model))
+
+
+def keys_of(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """The fields of a section by the keys that a recipe has for them."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}

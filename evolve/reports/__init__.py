@@ -1,0 +1,1 @@
+"""What is said of a run: its status, and the summary at its end."""

@@ -1,0 +1,115 @@
+"""What `evolve run` prints at its end: where the dataset is, what is in it, a look at it, and what to try next."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from evolve.api import Dataset
+from evolve.pool.lookup import Lookup
+from evolve.run import Run
+from evolve.views.outcome import Outcome
+
+N_REWRITES = 4
+WIDTH = 240
+
+
+def summary(run: Run, outcome: Outcome, dataset: Dataset) -> str:
+    """The text for stdout."""
+    folder, manifest = dataset.folder, dataset.manifest
+    prompts = Lookup(run.pool.prompts, "id")
+    blocks = [
+        _counts(folder, manifest),
+        _rewrites(outcome, prompts),
+        _pair(run, outcome, prompts),
+        _next(run, folder, manifest),
+    ]
+    return "\n\n".join(block for block in blocks if block)
+
+
+def _counts(folder: Path, manifest: dict[str, Any]) -> str:
+    rows, ranking, calls = manifest["rows"], manifest["ranking"], manifest["model_calls"]
+    lines = [f"{folder / 'train.parquet'}: {rows['train']['kept']:,} preference pairs"]
+    names = {
+        "prompts": "X    prompts",
+        "gen_dataset_initial": "D    pairs of X",
+        "evol_instruct": "X'   rewrites",
+        "gen_dataset_evolved": "D'   pairs of X'",
+        "selection": f"D'_k by {ranking['metric']}",
+    }
+    if manifest["recipe"]["algorithm"] == "select-then-evolve":
+        names = {
+            stage: names[stage]
+            for stage in ("prompts", "gen_dataset_initial", "selection", "evol_instruct", "gen_dataset_evolved")
+        }
+        names["selection"] = f"D_k  by {ranking['metric']}"
+    for stage, name in names.items():
+        book = rows[stage]
+        dropped = ", ".join(
+            f"{reason} {n:,}" for reason, n in sorted(book["dropped"].items(), key=lambda item: -item[1])
+        )
+        lines.append(f"  {name:<18} {book['kept']:>7,} of {book['in']:,}" + (f"   ({dropped})" if dropped else ""))
+    seconds = ", ".join(
+        f"{name} {stage['seconds']:.1f} s" for name, stage in manifest["stages"].items() if stage["seconds"] >= 0.05
+    )
+    lines.append(
+        f"  model calls now: {calls['rewrite']:,} rewrites, {calls['sample']:,} responses, {calls['reward']:,} rewards"
+        + (f"; {seconds}" if seconds else "")
+    )
+    return "\n".join(lines)
+
+
+def _rewrites(outcome: Outcome, prompts: Lookup) -> str:
+    """One rewrite of each strategy, spread over X'."""
+    evolved = outcome.evolved
+    shown: dict[str, int] = {}
+    for i in range(0, len(evolved.ids), max(1, len(evolved.ids) // 50)):
+        shown.setdefault(evolved.strategies[i], i)
+    picked = list(shown.values())[:N_REWRITES]
+    before = prompts.fetch([evolved.parent_ids[i] for i in picked], ["messages"])["messages"].to_pylist()
+    after = prompts.fetch([evolved.ids[i] for i in picked], ["messages"])["messages"].to_pylist()
+    lines = [
+        f"  [{evolved.strategies[i]}]\n    {_short(old[-1]['content'])}\n -> {_short(new[-1]['content'])}"
+        for i, old, new in zip(picked, before, after, strict=True)
+    ]
+    return "Rewrites:\n" + "\n".join(lines) if lines else ""
+
+
+def _pair(run: Run, outcome: Outcome, prompts: Lookup) -> str:
+    if not len(outcome.selected):
+        return ""
+    first = outcome.selected.take([0])
+    (prompt,) = prompts.fetch(first.column("prompt_id"), ["messages"])["messages"].to_pylist()
+    good, bad = run.texts.fetch(first.column("chosen_id") + first.column("rejected_id"), ["text"])["text"].to_pylist()
+    return (
+        "The pair selected first:\n"
+        f"    prompt    {_short(prompt[-1]['content'])}\n"
+        f"    chosen    {_short(good)}   (reward {first.rows['score_chosen'][0]:.4g})\n"
+        f"    rejected  {_short(bad)}   (reward {first.rows['score_rejected'][0]:.4g})"
+    )
+
+
+def _next(run: Run, folder: Path, manifest: dict[str, Any]) -> str:
+    other = "eva" if manifest["ranking"]["metric"] != "eva" else "map"
+    command = _command()
+    return (
+        "Next:\n"
+        f"  the same rows by another metric, in seconds   {command} select {run.folder} --metric {other}\n"
+        f"  what the pool holds                           {command} status {run.folder}\n"
+        f"  every count and setting                       {folder / 'manifest.json'}"
+    )
+
+
+def _command() -> str:
+    """How this program was called, as one would type it again: `evolve`, or .venv/bin/evolve below this folder."""
+    called = Path(sys.argv[0])
+    if called.name != "evolve" or str(called.parent) in os.environ.get("PATH", "").split(os.pathsep):
+        return "evolve"
+    return os.path.relpath(called) if called.is_relative_to(Path.cwd()) else str(called)
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= WIDTH else line[: WIDTH - 3] + "..."

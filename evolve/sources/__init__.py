@@ -1,0 +1,1 @@
+"""Prompts of anywhere: files, folders, datasets of the Hub."""

@@ -1,0 +1,64 @@
+"""The sets of an iteration: what was ranked, what was selected, and the training set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from evolve.recipe.sections import Selection
+from evolve.views.evolved import Evolved
+from evolve.views.pairs import Pairs
+from prompts.errors import UserError
+from selection import Scale, count_of, ranked, scale_of, score_pairs
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """A ranked set: its pairs and their ids, the metric's scores, sigma_r and sigma_pi, the indices of all, best first,
+    and how many of these are selected.
+    """
+
+    pairs: Pairs
+    ids: list[str]
+    scores: np.ndarray
+    scale: Scale
+    order: np.ndarray
+    k: int
+
+    @property
+    def best(self) -> np.ndarray:
+        """Indices of the k best, best first."""
+        return self.order[: self.k]
+
+    @property
+    def selected(self) -> Pairs:
+        return self.pairs.take(self.best)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """All the sets of an iteration: D, X', D', what was ranked, what was selected (D'_k), and the training set."""
+
+    dataset: Pairs
+    evolved: Evolved
+    additional: Pairs
+    ranking: Ranking
+    selected: Pairs
+    train: Pairs
+
+
+def rank(pairs: Pairs, rule: Selection, seed: int) -> Ranking:
+    """Rank by the recipe's metric. sigma is taken over what is ranked (Appendix D.1). Raises `UserError` for no pair,
+    for a set of which the metric says nothing, and for a k that is larger than the set.
+    """
+    if not len(pairs):
+        why = dict(pairs.dropped) if pairs.n_in else "no rewrite passed"
+        raise UserError(
+            f"No pair is left to rank ({why}). All rows are kept: `evolve status` counts them. Add prompts, raise "
+            "sampling.max_tokens if responses are cut off, or rank ties and cut-off responses as the paper does with "
+            "selection.guard = 'paper'."
+        )
+    scale, ids = scale_of(pairs.explicit, pairs.implicit), pairs.ids
+    scores = score_pairs(rule.metric, pairs.explicit, pairs.implicit, ids, alpha=rule.alpha, scale=scale, seed=seed)
+    return Ranking(pairs, ids, scores, scale, ranked(scores, ids), count_of(rule.k, len(pairs)))

@@ -1,0 +1,121 @@
+"""The numbers of all responses of a sampler, with their rewards. Texts are looked at part by part and not kept."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from evolve.pool.pool import Pool
+from evolve.recipe.identity import Maker
+from rewards.combination import combine
+
+
+@dataclass(frozen=True)
+class Responses:
+    """The responses of one sampler with the rewards of one model, in order of prompt and sample index.
+
+    Arrays of one entry a response; `spans` gives each prompt's slice of them, `errors` why a prompt has none.
+    """
+
+    ids: np.ndarray
+    scores: np.ndarray
+    disagreement: np.ndarray
+    reward_errors: np.ndarray
+    logp: np.ndarray
+    n_tokens: np.ndarray
+    finished: np.ndarray
+    blank: np.ndarray
+    text_keys: np.ndarray
+    spans: dict[str, slice]
+    errors: dict[str, str]
+
+
+def load_responses(
+    pool: Pool, sampler_id: str, rewards: Sequence[Maker], n: int, reference: Collection[str]
+) -> Responses:
+    """Read the numbers of all responses with sample index below n; texts are looked at part by part and not kept.
+
+    Of several reward models the score is the weighted mean of z-scores, standardized over the responses to the prompts
+    `reference` (X), so that D and D' are on one scale and a score does not depend on what else was evolved.
+    """
+    errors: dict[str, str] = {}
+    parts = []
+    columns = ["id", "prompt_id", "sampler_id", "sample_index", "text", "n_tokens", "logp", "finish_reason", "error"]
+    for part in pool.responses.scan(columns):
+        part = part.filter(pc.and_(pc.equal(part["sampler_id"], sampler_id), pc.less(part["sample_index"], n)))
+        refused = part.filter(pc.less(part["sample_index"], 0))
+        errors |= dict(zip(refused["prompt_id"].to_pylist(), refused["error"].to_pylist(), strict=True))
+        part = part.filter(pc.greater_equal(part["sample_index"], 0))
+        parts.append(_without_text(part))
+    rows = pa.concat_tables(parts) if parts else _without_text(pool.responses.schema.empty_table().select(columns))
+    rows = rows.sort_by([("prompt_id", "ascending"), ("sample_index", "ascending")])
+    ids = np.array(rows["id"].to_pylist(), "S24")
+    prompt_ids = np.array(rows["prompt_id"].to_pylist(), "S24")
+    scores, disagreement, reward_errors = _rewards_of(pool, rewards, ids, prompt_ids, reference)
+    unique, starts = np.unique(prompt_ids, return_index=True)
+    ends = np.append(starts, len(prompt_ids))[1:]  # none of none
+    return Responses(
+        ids=ids,
+        scores=scores,
+        disagreement=disagreement,
+        reward_errors=reward_errors,
+        logp=rows["logp"].to_numpy(),
+        n_tokens=rows["n_tokens"].to_numpy(),
+        finished=np.array(rows["finish_reason"].to_pylist(), dtype=object) == "stop",
+        blank=rows["blank"].to_numpy(),
+        text_keys=rows["text_key"].to_numpy(),
+        spans={p.decode(): slice(int(a), int(b)) for p, a, b in zip(unique, starts, ends, strict=True)},
+        errors=errors,
+    )
+
+
+def _without_text(part: pa.Table) -> pa.Table:
+    text = part["text"]
+    blank = pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(text)), 0)
+    keys = pa.array([hash(one) for one in text.to_pylist()], pa.int64())
+    return (
+        part.drop_columns(["text", "error", "sampler_id"]).append_column("blank", blank).append_column("text_key", keys)
+    )
+
+
+def _rewards_of(
+    pool: Pool, rewards: Sequence[Maker], ids: np.ndarray, prompt_ids: np.ndarray, reference: Collection[str]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Score, disagreement and error of each response, by one reward model or by several together."""
+    by_model = {reward.id: _scores_of(pool, reward.id, ids) for reward in rewards}
+    if len(by_model) == 1:
+        ((scores, errors),) = by_model.values()
+        return scores, np.full(len(ids), np.nan), errors
+    pairwise = [one for one in by_model if pool.description("reward", one).get("kind") == "pairwise"]
+    scores, disagreement = combine(
+        {one: scores for one, (scores, _) in by_model.items()},
+        {reward.id: reward.weight for reward in rewards},
+        prompts=prompt_ids,
+        pairwise=pairwise,
+        over=np.isin(prompt_ids, np.array(list(reference), "S24")),
+    )
+    errors = np.full(len(ids), "", object)
+    for _, of_model in by_model.values():
+        errors = np.where(errors == "", of_model, errors)
+    return scores, disagreement, errors
+
+
+def _scores_of(pool: Pool, reward_id: str, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Score and error of each response; NaN and "" where there is no reward row. The last row of a response counts."""
+    found, scores, errors = [np.empty(0, "S24")], [np.empty(0)], [np.empty(0, object)]
+    for part in pool.rewards(reward_id).scan(["response_id", "score", "error"]):
+        found.append(np.array(part["response_id"].to_pylist(), "S24"))
+        scores.append(part["score"].to_numpy().astype(float))
+        errors.append(np.array(part["error"].fill_null("").to_pylist(), object))
+    reward_ids, last = np.unique(np.concatenate(found)[::-1], return_index=True)
+    score, error = np.full(len(ids), np.nan), np.full(len(ids), "", object)
+    if len(reward_ids):
+        at = np.minimum(np.searchsorted(reward_ids, ids), len(reward_ids) - 1)
+        there = reward_ids[at] == ids
+        score[there] = np.concatenate(scores)[::-1][last[at[there]]]
+        error[there] = np.concatenate(errors)[::-1][last[at[there]]]
+    return score, error

@@ -1,0 +1,1 @@
+"""What an invocation has done so far: counts, stages, memory, progress."""

@@ -1,0 +1,26 @@
+"""The policy of a recipe: its folder, its engine and its chat template."""
+
+from __future__ import annotations
+
+from evolve.recipe.sections import Recipe
+from generation import Chat, Engine, load_chat
+from generation.checkpoint import resolve
+from generation.engines.restart import RestartingEngine
+
+FAKE_OPTIONS = ("delay", "dies_at", "deadly")  # others are vLLM's: a recipe for it can be run dry as it is
+
+
+def make_policy(recipe: Recipe) -> tuple[Engine, Chat]:
+    """The engine, not yet started, and the chat of the recipe's policy."""
+    policy = recipe.policy
+    if policy.model == "fake":
+        from generation.engines.fake import FakeChat, FakeEngine
+
+        options = {name: policy.engine[name] for name in FAKE_OPTIONS if name in policy.engine}
+        return RestartingEngine(FakeEngine(policy.max_model_len or 65_536, **options)), FakeChat()
+    from generation.engines.vllm import VllmEngine
+
+    folder = resolve(policy.model)
+    chat = load_chat(str(folder))
+    engine = VllmEngine(str(folder), dtype=policy.dtype, max_model_len=policy.max_model_len, options=policy.engine)
+    return RestartingEngine(engine), chat

@@ -1,0 +1,49 @@
+"""What models have made, as rows of the pool."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from generation import Completion
+from prompts import Prompt, content_id
+
+
+def prompt_row(key: str, prompt: Prompt, verdict: str) -> dict[str, Any]:
+    """A prompt of X, or a rewrite with its verdict."""
+    return {
+        "key": key,
+        "id": prompt.id,
+        "messages": prompt.messages,
+        "parent_id": prompt.parent_id,
+        "strategy": prompt.strategy,
+        "verdict": verdict,
+    }
+
+
+def response_row(
+    prompt_id: str, sampler_id: str, index: int, seed: int, completion: Completion, *, token_ids: bool
+) -> dict[str, Any]:
+    """A sampled response; with its `token_ids` if they are to be kept."""
+    return {
+        "id": content_id("response", prompt_id, sampler_id, index, completion.text),
+        "prompt_id": prompt_id,
+        "sampler_id": sampler_id,
+        "sample_index": index,
+        "text": completion.text,
+        "n_tokens": len(completion.token_ids),
+        "logp": completion.logp,
+        "finish_reason": completion.finish_reason,
+        "seed": seed,
+        "token_ids": list(completion.token_ids) if token_ids else None,
+    }
+
+
+def refused_row(prompt_id: str, sampler_id: str, reason: str) -> dict[str, Any]:
+    """A prompt that can't be sampled: one row with its reason, never a dead run."""
+    return {
+        "id": content_id("response", prompt_id, sampler_id, -1, reason),
+        "prompt_id": prompt_id,
+        "sampler_id": sampler_id,
+        "sample_index": -1,
+        "error": reason,
+    }

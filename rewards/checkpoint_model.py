@@ -1,0 +1,102 @@
+"""What the reward models with a checkpoint of their own share: how they are made, and how they read conversations."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from generation.forward.packing import Row
+from generation.forward.reader import Layout, Reader
+from prompts import Message
+from rewards.limits import load_chat
+from rewards.protocol import Group, Kind, Score
+
+
+class CheckpointModel:
+    """A backbone with a head of its own, loaded from `folder`; `rewards.load` documents the arguments.
+
+    A subclass says in `prepare` how its weights are loaded.
+    """
+
+    kind: Kind = "scalar"
+    comparable_across_prompts = True
+    objective_names: tuple[str, ...] = ()
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        name: str,
+        dtype: torch.dtype,
+        device: torch.device,
+        batch_tokens: int | None = None,
+        compat: bool = False,
+        layout: Layout = "shared",
+    ) -> None:
+        self.folder, self.name, self.dtype, self.compat = folder, name, dtype, compat
+        backbone = self.prepare(device)
+        self.limit: int = backbone.config.max_position_embeddings
+        self.pad_id: int | None = backbone.config.pad_token_id
+        self.reader = Reader(backbone, batch_tokens=batch_tokens, pad_id=self.pad_id or 0, layout=layout)
+
+    @abstractmethod
+    def prepare(self, device: torch.device) -> Any:
+        """Load backbone and head onto `device`, keep the head and what texts are read with, return the backbone."""
+
+
+class ConversationModel(CheckpointModel):
+    """A reward model that reads a conversation as its chat template writes it."""
+
+    def __init__(self, folder: Path, **how: Any) -> None:
+        self.chat = load_chat(folder, compat=how.get("compat", False))
+        super().__init__(folder, **how)
+
+    def score(self, groups: Sequence[Group]) -> list[list[Score]]:
+        """Score of every response. Errors of a row: "too_long", "template_refused", "special_strings" (only with
+        tokenizers that can't keep them as text), "not_finite", "out_of_memory", and those of `row`.
+        """
+        rows = [self.rows(group, number) for number, group in enumerate(groups)]
+        return score_rows(self.reader, rows, self.scores)
+
+    def rows(self, group: Group, number: int = 0) -> list[Row | str]:
+        """What the backbone is to read for each response: ids and the positions to read; or the error."""
+        conversations = [[*group.messages, Message(role="assistant", content=text)] for text in group.responses]
+        prompt = self.prompt_ids(group.messages)
+        return [
+            ids if isinstance(ids, str) else "too_long" if len(ids) > self.limit else self.row(ids, prompt, number)
+            for ids in self.chat.encode(conversations)
+        ]
+
+    def prompt_ids(self, messages: Sequence[Message]) -> list[int] | str:
+        """Ids of the prompt up to where a response begins, where `row` needs them; or the error."""
+        return []
+
+    @abstractmethod
+    def row(self, ids: list[int], prompt: list[int] | str, number: int) -> Row | str:
+        """Where the backbone is read for a conversation of group `number`; or the error."""
+
+    @abstractmethod
+    def scores(self, states: torch.Tensor) -> list[Score]:
+        """Scores from float32 states (rows, reads, hidden)."""
+
+
+def score_rows(
+    reader: Reader, groups: Sequence[Sequence[Row | str]], head: Callable[[torch.Tensor], list[Score]]
+) -> list[list[Score]]:
+    """Scores in the shape of `groups`: of each row `head` of its hidden states (rows, reads, hidden), or its error."""
+    scores = [
+        [Score(float("nan"), error=row if isinstance(row, str) else "out_of_memory") for row in group]
+        for group in groups
+    ]
+    places = [(g, n) for g, group in enumerate(groups) for n, row in enumerate(group) if isinstance(row, Row)]
+    states = reader.read([row for group in groups for row in group if isinstance(row, Row)])
+    read = [(place, state) for place, state in zip(places, states, strict=True) if state is not None]
+    if read:
+        for ((g, n), _), score in zip(read, head(torch.stack([state for _, state in read])), strict=True):
+            scores[g][n] = score if math.isfinite(score.score) else Score(float("nan"), error="not_finite")
+    return scores

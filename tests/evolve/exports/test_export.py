@@ -1,0 +1,112 @@
+"""Each export is read back by `datasets` and says what the train set says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evolve.exports.forms import FORMS, export
+from evolve.recipe.loading import override_recipe
+from evolve.recipe.sections import Recipe
+from fake_runs import Made, fake_recipe, make, pool_rows, prompt, write_source
+from prompts.errors import UserError
+
+CONVERSATION = [
+    {"role": "user", "content": 'Hello,\nyou \U0001f600 "quoted"\u2028'},
+    {"role": "assistant", "content": "Yes?"},
+    {"role": "user", "content": "Explain {prompt} and <|eot_id|> to a child."},
+]
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory: pytest.TempPathFactory) -> Recipe:
+    path = tmp_path_factory.mktemp("source") / "prompts.jsonl"
+    return fake_recipe(write_source(path, [*map(prompt, range(6)), CONVERSATION]), policy__system_prompt="Be brief.")
+
+
+@pytest.fixture(scope="module")
+def made(recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Made:
+    return make(recipe, tmp_path_factory.mktemp("runs") / "run")
+
+
+def _loaded(path: Path, cache: Path) -> list[dict[str, Any]]:
+    import datasets
+
+    rows = datasets.load_dataset("json", data_files=str(path), split="train", cache_dir=str(cache))
+    return [dict(row) for row in rows]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_format_loads_back_as_the_train_set(form: str, made: Made, recipe: Recipe, tmp_path: Path) -> None:
+    said = export(made.folder.parents[2], 1, recipe, form, tmp_path / "out")
+    path = tmp_path / "out" / "train.jsonl" if form == "llamafactory" else tmp_path / "out"
+    train = made.train.to_pylist()
+    assert said == f"{path}: {len(train)} pairs for {form}"
+    rows = _loaded(path, tmp_path / "cache")
+    assert len(rows) == len(train)
+    for row, pair in zip(rows, train, strict=True):
+        if form == "trl":
+            assert row == {name: pair[name] for name in ("prompt", "chosen", "rejected")}
+        elif form == "openrlhf":
+            assert row["chosen"] == pair["prompt"] + pair["chosen"]
+            assert row["rejected"] == pair["prompt"] + pair["rejected"]
+            assert row["margin"] == pair["score_chosen"] - pair["score_rejected"] > 0
+        else:
+            assert row["messages"] == pair["prompt"]
+            assert [row["chosen"]] == pair["chosen"]
+            assert [row["rejected"]] == pair["rejected"]
+    assert any(CONVERSATION[-1]["content"] == pair["prompt"][-1]["content"] for pair in train)
+    assert all(pair["prompt"][0] == {"role": "system", "content": "Be brief."} for pair in train)
+
+
+def test_llamafactory_finds_what_its_description_names(made: Made, recipe: Recipe, tmp_path: Path) -> None:
+    export(made.folder.parents[2], 1, recipe, "llamafactory", tmp_path / "data")
+    ((name, about),) = json.loads((tmp_path / "data" / "dataset_info.json").read_text(encoding="utf-8")).items()
+    assert name == recipe.name
+    assert about["ranking"] is True
+    first = json.loads((tmp_path / "data" / about["file_name"]).read_text(encoding="utf-8").split("\n")[0])
+    assert set(about["columns"].values()) == set(first)
+    tags = about["tags"]
+    assert {turn[tags["role_tag"]] for turn in first["messages"]} <= {tags["user_tag"], tags["system_tag"]}
+    assert first["chosen"][tags["role_tag"]] == tags["assistant_tag"]
+
+
+def test_every_response_that_was_paid_for_is_exported_with_its_scores(
+    made: Made, recipe: Recipe, tmp_path: Path
+) -> None:
+    said = export(made.folder.parents[2], 1, recipe, "responses", tmp_path / "out.jsonl")
+    stored = pool_rows(made.folder.parents[2])
+    responses = {row["id"]: row for row in map(json.loads, stored["responses"])}
+    rewards = {row["response_id"]: row["score"] for row in map(json.loads, stored["rewards"])}
+    rows = _loaded(tmp_path / "out.jsonl", tmp_path / "cache")
+    assert said.endswith(f"{len(rows)} responses with their scores")
+    assert {row["id"] for row in rows} == set(responses)
+    assert len(rows) == len(responses)
+    for row in rows:
+        kept = responses[row["id"]]
+        assert row["response"] == kept["text"]
+        assert (row["logp"], row["n_tokens"], row["sample_index"]) == (
+            kept["logp"],
+            kept["n_tokens"],
+            kept["sample_index"],
+        )
+        assert row["scores"]["fake"]["score"] == rewards[row["id"]]
+        assert row["prompt"][-1]["role"] == "user"
+
+
+def test_wrong_wishes_are_told_the_right_ones(made: Made, recipe: Recipe, tmp_path: Path) -> None:
+    run = made.folder.parents[2]
+    with pytest.raises(UserError, match=r"No format 'csv': expected one of trl, openrlhf, llamafactory, responses"):
+        export(run, 1, recipe, "csv", tmp_path / "out")
+    eva = override_recipe(recipe.model_dump(), {"selection.metric": "eva"}, "the test")
+    with pytest.raises(UserError, match=r"No dataset of this recipe at .*eva.*Make it first: `evolve select`"):
+        export(run, 1, eva, "trl", tmp_path / "out")
+    (tmp_path / "file").write_text("earlier")
+    with pytest.raises(UserError, match="it can't be written"):
+        export(run, 1, recipe, "trl", tmp_path / "file" / "out")
+    with pytest.raises(UserError, match="it can't be written"):
+        export(run, 1, recipe, "trl", tmp_path)  # a folder
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
