@@ -59,10 +59,9 @@ def select(folder: str | Path, changes: dict[str, Any] | None = None, *, iterati
     missing.
     """
     folder = Path(folder)
-    if not (folder / "recipe.json").is_file():
-        raise UserError(f"No run at {folder}: expected a folder that `grow` or `evolve run` made.")
-    recipe = stored_recipe(folder, changes or {})
-    return execute(recipe, folder, iteration or last_iteration(folder), view_only=True)[2]
+    iteration = iteration or last_iteration(folder)
+    recipe = stored_recipe(folder, iteration, changes or {})
+    return execute(recipe, folder, iteration, view_only=True)[2]
 
 
 def open_dataset(folder: str | Path) -> Dataset:
@@ -73,9 +72,14 @@ def open_dataset(folder: str | Path) -> Dataset:
     return dataset
 
 
-def execute(recipe: Recipe, folder: Path, iteration: int, *, view_only: bool) -> tuple[Run, Outcome, Dataset]:
-    """Run the recipe's algorithm and write its dataset; what the commands do, with all that a summary tells of."""
-    run = Run(recipe, folder, iteration, view_only)
+def execute(
+    recipe: Recipe, folder: Path, iteration: int, *, view_only: bool, defaults: Recipe | None = None
+) -> tuple[Run, Outcome, Dataset]:
+    """Run the recipe's algorithm and write its dataset; what the commands do, with all that a summary tells of.
+
+    `defaults`: the recipe whose algorithm and selection later views take, where `recipe` differs for this once.
+    """
+    run = Run(recipe, folder, iteration, view_only, defaults=defaults)
     outcome = run.execute()
     written, _ = write_outcome(run, outcome)
     return run, outcome, Dataset(written)

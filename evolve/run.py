@@ -14,9 +14,10 @@ from evolve.executors import local
 from evolve.pool.claims import Claims, initial_key
 from evolve.pool.lookup import Lookup
 from evolve.pool.pool import Pool
-from evolve.recipe.identity import dataset_of, rewards_of, sampler_of, x_of
+from evolve.recipe import stored
+from evolve.recipe.resolved import Resolved, reread, resolve_recipe
 from evolve.recipe.sections import Recipe
-from evolve.views.evolved import Evolved, evolved_prompts
+from evolve.views.evolved import Evolved, evolved_prompts, readable
 from evolve.views.outcome import Outcome, Ranking, rank
 from evolve.views.pairs import Pairs, pairs_of, without_near_identical
 from evolve.views.responses import Responses, load_responses
@@ -26,7 +27,6 @@ from evolve.workers.draw import draw
 from evolve.workers.grow import Grower
 from evolve.workers.jobs import PolicyJobs, jobs_of
 from generation import Chat, Engine
-from prompts import RewriteTemplate, load_rewrite_templates
 from prompts.errors import UserError
 from rewards.limits import PromptContext
 from rewards.loading import context
@@ -42,18 +42,26 @@ class Run:
     view_only: bool = False
     tally: Tally = field(default_factory=Tally)
     stages: Stages = field(default_factory=Stages)
+    defaults: Recipe | None = None  # whose algorithm and selection the run keeps, where these differ for once
 
     def __post_init__(self) -> None:
-        recipe = self.recipe
         self.pool = Pool(self.folder / "pool")
-        own = recipe.rewriting.templates
-        self.templates: dict[str, RewriteTemplate] = load_rewrite_templates(
-            Path(own) if own else None, recipe.rewriting.strategies
-        )
-        self.sampler = sampler_of(recipe)
-        self.rewards = rewards_of(recipe)
-        self.reward_context = _tightest([context(reward.model) for reward in self.rewards])
+        self.resolved = self._reread() if self.view_only else self._resolve()
+        self.defaults = self.defaults or self.recipe
+        self.recipe = self.resolved.recipe
+        self.sampler, self.rewards = self.resolved.sampler, self.resolved.rewards
+        self.templates = self.resolved.templates
         self.n_source, self.dropped_source = 0, Counter[str]()
+
+    def _resolve(self) -> Resolved:
+        first = stored.kept(self.folder, 1) if self.iteration > 1 else None
+        return resolve_recipe(self.recipe, stored.before(self.folder, self.iteration), first)
+
+    def _reread(self) -> Resolved:
+        found = stored.kept(self.folder, self.iteration)
+        if found is None:
+            raise UserError(f"{self.folder} has no iteration {self.iteration} yet. `evolve run` makes it.")
+        return reread(self.recipe, found)
 
     def execute(self) -> Outcome:
         """Run the recipe's algorithm. Raises `Busy` if another process grows this run."""
@@ -61,7 +69,7 @@ class Run:
         if self.view_only:
             return algorithm(self)
         with self.pool.growing():
-            self.pool.keep_recipe(self.recipe.model_dump_json(indent=2))
+            stored.keep(self.folder, self.iteration, self.resolved, self.defaults or self.recipe)
             return algorithm(self)
 
     @cached_property
@@ -70,17 +78,14 @@ class Run:
 
     @cached_property
     def jobs(self) -> PolicyJobs:
-        limit = self.reward_context.limit
+        limit = self.resolved.reward_limit
         return jobs_of(self.recipe, self.pool, self.claims, self.templates, limit, self.tally)
 
     @cached_property
-    def x_id(self) -> str:
-        return x_of(self.recipe)
-
-    @property
-    def made_of(self) -> str:
-        """Identity of all that a dataset depends on beside the selection."""
-        return dataset_of(self.x_id, self.templates.values(), self.sampler, self.rewards, self.recipe)
+    def reward_context(self) -> PromptContext:
+        """Of several reward models' contexts the one with the least room."""
+        contexts = [context(reward.model) for reward in self.rewards]
+        return min(contexts, key=lambda one: float("inf") if one.limit is None else one.limit)
 
     @property
     def ranks_combined(self) -> bool:
@@ -89,15 +94,15 @@ class Run:
     @cached_property
     def prompts(self) -> list[str]:
         """X: the ids of the initial prompts, in order. Drawn once for a run and fixed for its iterations."""
-        stored = self.pool.description("x", self.x_id)
-        if not stored or not all(self.claims.has(initial_key(one)) for one in stored["ids"]):
+        drawn = self.pool.description("x", self.resolved.x_id)
+        if not drawn or not all(self.claims.has(initial_key(one)) for one in drawn["ids"]):
             if self.view_only:
                 raise UserError(f"{self.folder} has no prompts of this recipe yet. `evolve run` draws them.")
             with self.stages.timed("prompts", self.tally):
-                stored = draw(self.pool, self.claims, self.recipe)
-            self.pool.describe("x", self.x_id, stored)
-        self.n_source, self.dropped_source = stored["n_in"], Counter(stored["dropped"])
-        return list(stored["ids"])
+                drawn = draw(self.pool, self.claims, self.recipe)
+            self.pool.describe("x", self.resolved.x_id, drawn)
+        self.n_source, self.dropped_source = drawn["n_in"], Counter(drawn["dropped"])
+        return list(drawn["ids"])
 
     def grow(self, *, sample: Sequence[str] = (), rewrite: Sequence[str] = ()) -> None:
         """Compute what the pool lacks: first all that needs the policy, then, the policy gone, the rewards."""
@@ -106,7 +111,10 @@ class Run:
         jobs = self.jobs.missing(wanted, parents)
         first = next(jobs, None)
         if first is not None and self.view_only:
-            raise UserError(f"{self.folder} lacks rewrites or responses for this recipe. `evolve run` computes them.")
+            raise UserError(
+                f"{self.folder} lacks rewrites or responses for this recipe by {self.recipe.algorithm}. `evolve run` "
+                f"with the same options computes them. {self._made_so_far()}"
+            )
         if first is not None:
             self.reward_context.load()
             with self.stages.timed("generate", self.tally):
@@ -115,9 +123,16 @@ class Run:
                 )
         if not self.view_only:
             with self.stages.timed("reward", self.tally):
-                local.score(self.pool, self.sampler, self.rewards, self.recipe, self.tally)
+                read = readable(self.pool, wanted, parents, self.templates, self.resolved.reward_limit)
+                local.score(self.pool, self.resolved, read, self.tally)
         for view in ("responses", "texts"):  # of the pool as it was
             self.__dict__.pop(view, None)
+
+    def _made_so_far(self) -> str:
+        """By which algorithms this iteration has datasets."""
+        found = self.folder.glob(f"iteration-{self.iteration}/*/*/manifest.json")
+        names = sorted({path.parts[-3] for path in found})
+        return f"There are datasets by {', '.join(names)} (--algo)." if names else "There is no dataset yet."
 
     def grower(self, engine: Engine, chat: Chat) -> Grower:
         """Who does the jobs, once the policy's engine is started."""
@@ -148,14 +163,9 @@ class Run:
             self.templates,
             self.sampler.id,
             self.recipe.rewriting.per_strategy,
-            self.reward_context.limit,
+            self.resolved.reward_limit,
         )
 
     def top_k(self, pairs: Pairs) -> Ranking:
         """Rank by the recipe's metric and keep k."""
         return rank(pairs, self.recipe.selection, self.recipe.sampling.seed)
-
-
-def _tightest(contexts: Sequence[PromptContext]) -> PromptContext:
-    """Of several reward models' contexts the one with the least room."""
-    return min(contexts, key=lambda context: float("inf") if context.limit is None else context.limit)

@@ -17,14 +17,15 @@ FILES = ["*.safetensors", "*.safetensors.index.json", "*.json", "*.jinja", "toke
 
 
 def resolve(model: str, *, weights: bool = True) -> Path:
-    """The folder of `model`: a local folder as it is, a Hub name by way of the Hub's cache.
+    """The folder of `model`: a local folder as it is, a Hub name (NAME or NAME@REVISION) by way of the Hub's cache.
 
     Without `weights` only the configuration and tokenizer are fetched. Raises UserError if there is neither.
     """
     folder = Path(model).expanduser()
     if folder.is_dir():
         return folder
-    if folder.is_absolute() or model.startswith(".") or model.count("/") != 1:
+    name, _, revision = model.partition("@")
+    if folder.is_absolute() or model.startswith(".") or name.count("/") != 1:
         raise UserError(
             f"model {model!r}: no such folder. Give a folder with config.json, or a Hub name like 'owner/name'."
         )
@@ -32,7 +33,11 @@ def resolve(model: str, *, weights: bool = True) -> Path:
 
     patterns = FILES if weights else [p for p in FILES if "*.safetensors" not in p]
     try:
-        return Path(snapshot_download(model, allow_patterns=patterns, ignore_patterns=["original/*", "onnx/*"]))
+        return Path(
+            snapshot_download(
+                name, revision=revision or None, allow_patterns=patterns, ignore_patterns=["original/*", "onnx/*"]
+            )
+        )
     except Exception as error:  # the Hub client raises a dozen kinds: offline, gated, missing, bad name
         why = str(error).strip().splitlines()[0] if str(error).strip() else ""
         raise UserError(

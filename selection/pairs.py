@@ -98,7 +98,7 @@ def pair(
     if usable.sum() < 2:
         return "too_few_responses"
     if guard == "paper":
-        return _paper(rule, candidates, np.flatnonzero(usable), prompt_id)
+        return _paper(rule, candidates, np.flatnonzero(usable), prompt_id, margin)
     may_be_chosen = usable if allow_cut_off else usable & np.asarray(candidates.finished, dtype=bool)
     if not may_be_chosen.any():
         return "cut_off"
@@ -124,8 +124,14 @@ def _rejectable(
     return enough if enough.size else "below_margin"
 
 
-def _paper(rule: str, candidates: Candidates, scored: np.ndarray, prompt_id: str) -> tuple[int, int]:
-    """The first best of all scored responses, and the rule's pick among all (max, min) or all others."""
+def _paper(
+    rule: str, candidates: Candidates, scored: np.ndarray, prompt_id: str, margin: float
+) -> tuple[int, int] | str:
+    """The first best of all scored responses, and the rule's pick among all (max, min) or all others. The margin is the
+    recipe's own wish, not a guard.
+    """
     chosen = int(scored[np.argmax(candidates.scores[scored])])
     rejectable = scored if RULES[rule] is max_min else scored[scored != chosen]
-    return chosen, RULES[rule](candidates, chosen, rejectable, prompt_id)
+    if margin:
+        rejectable = rejectable[candidates.scores[chosen] - candidates.scores[rejectable] >= margin]
+    return (chosen, RULES[rule](candidates, chosen, rejectable, prompt_id)) if rejectable.size else "below_margin"

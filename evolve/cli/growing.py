@@ -14,12 +14,14 @@ from evolve.cli.options import (
     BatchOption,
     CompatOption,
     DtypeOption,
+    IterOption,
     KOption,
     MetricOption,
     PolicyOption,
     RecipeArgument,
     RunOption,
     SetOption,
+    is_of_the_view,
     overrides,
 )
 from evolve.cli.scoring import score
@@ -51,7 +53,10 @@ def run(
             "--policy (POLICY=... for make). The prompts X stay the same."
         )
     resolved = load_recipe(recipe, changes)
-    print(summary(*execute(resolved, run_folder(run or resolved.name), iteration, view_only=False)))
+    # Another algorithm or selection is a view: what this command is told about it is not the next one's default.
+    defaults = load_recipe(recipe, {key: value for key, value in changes.items() if not is_of_the_view(key)})
+    folder = run_folder(run or resolved.name)
+    print(summary(*execute(resolved, folder, iteration, view_only=False, defaults=defaults)))
 
 
 def annotate(
@@ -64,6 +69,7 @@ def annotate(
     dtype: DtypeOption = "auto",
     compat: CompatOption = False,
     follow: Annotated[bool, typer.Option("--follow", help="Take rows as they appear until the run is done.")] = False,
+    iteration: IterOption = None,
 ) -> None:
     """Score the responses of a run that lack a reward; with --follow while it is sampled, on another device."""
     if Path(target).is_file():
@@ -71,10 +77,14 @@ def annotate(
             raise UserError("To score a file: `evolve score FILE.jsonl --reward MODEL --out SCORES.jsonl`.")
         return score(Path(target), reward, out, batch_tokens, dtype, compat)
     from evolve.executors.local import score_run
-    from evolve.recipe.stored import stored_recipe
+    from evolve.recipe.resolved import reread
+    from evolve.recipe.stored import kept, last_iteration, stored_recipe
 
-    folder = existing_folder(target, follow)
+    folder = existing_folder(target, wait_for=(iteration or 1) if follow else None)
+    iteration = iteration or last_iteration(folder)
     changes: dict[str, Any] = {"reward.model": reward, "reward.compat": compat or None}
     changes |= {"reward.dtype": None if dtype == "auto" else dtype, "reward.batch_tokens": batch_tokens}
-    recipe = stored_recipe(folder, {key: value for key, value in changes.items() if value is not None})
-    print(score_run(folder, recipe, follow))
+    recipe = stored_recipe(folder, iteration, {key: value for key, value in changes.items() if value is not None})
+    found = kept(folder, iteration)
+    assert found is not None, "stored_recipe has read it"
+    print(score_run(folder, reread(recipe, found), follow))

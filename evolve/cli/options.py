@@ -32,6 +32,11 @@ DtypeOption = Annotated[RewardDtype, typer.Option(help="Precision of the reward 
 CompatOption = Annotated[bool, typer.Option("--compat", help="Special strings in text as the released code has it.")]
 
 
+def is_of_the_view(key: str) -> bool:
+    """Whether a key of the recipe decides only what is selected from the rows, not the rows."""
+    return key == "algorithm" or key.partition(".")[0] == "selection"
+
+
 def overrides(
     set_: list[str] | None,
     algo: str | None = None,

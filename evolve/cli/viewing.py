@@ -36,8 +36,9 @@ def select(
     from evolve.reports.summary import summary
 
     folder = existing_folder(run)
-    recipe = stored_recipe(folder, overrides(set_, algo, metric, alpha, k))
-    print(summary(*execute(recipe, folder, iteration or last_iteration(folder), view_only=True)))
+    iteration = iteration or last_iteration(folder)
+    recipe = stored_recipe(folder, iteration, overrides(set_, algo, metric, alpha, k))
+    print(summary(*execute(recipe, folder, iteration, view_only=True)))
 
 
 def status(run: RunArgument) -> None:
@@ -60,7 +61,9 @@ def export(
     """Write a dataset that was made in the form that a trainer reads."""
     from evolve.exports.forms import export as write
     from evolve.recipe.stored import last_iteration, stored_recipe
+    from evolve.run import Run
 
     folder = existing_folder(run)
-    recipe = stored_recipe(folder, overrides(None, algo, metric, alpha, k))
-    print(write(folder, iteration or last_iteration(folder), recipe, format, out))
+    iteration = iteration or last_iteration(folder)
+    recipe = stored_recipe(folder, iteration, overrides(None, algo, metric, alpha, k))
+    print(write(Run(recipe, folder, iteration, view_only=True), format, out))

@@ -45,18 +45,25 @@ def folder_for(run: Run) -> Path:
     """Where this run writes: beside, not over, a dataset of the same selection from another policy, reward or X."""
     plain = dataset_folder(run.folder, run.iteration, run.recipe)
     there = read_manifest(plain)
-    same = not there or there["made_of"] == run.made_of
-    return plain if same else plain.with_name(f"{plain.name}-{run.made_of[:6]}")
+    same = not there or there.get("made_of") == run.resolved.made_of
+    return plain if same else plain.with_name(f"{plain.name}-{run.resolved.made_of[:6]}")
 
 
-def find_dataset(run_folder: Path, iteration: int, recipe: Recipe) -> Path:
-    """The folder of the dataset that `recipe` made. Raises `UserError` if there is none."""
-    plain = dataset_folder(run_folder, iteration, recipe)
-    wanted = json.loads(recipe.model_dump_json())
+def find_dataset(run: Run) -> Path:
+    """The folder of the dataset that is made of what this run has, selected as its recipe says. Raises `UserError` if
+    there is none.
+    """
+    plain = dataset_folder(run.folder, run.iteration, run.recipe)
+    others = []
     for folder in (plain, *sorted(plain.parent.glob(f"{plain.name}-??????"))):
-        if read_manifest(folder).get("recipe") == wanted:
-            return folder
-    raise UserError(f"No dataset of this recipe at {plain}. Make it first: `evolve select` with the same options.")
+        if made_of := read_manifest(folder).get("made_of"):
+            if made_of == run.resolved.made_of:
+                return folder
+            others.append(folder.name)
+    other = f" ({', '.join(others)}: of other models, prompts or settings of sampling.)" if others else ""
+    raise UserError(
+        f"No dataset of this recipe at {plain}.{other} Make it first: `evolve select` with the same options."
+    )
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

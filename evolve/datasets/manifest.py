@@ -28,7 +28,7 @@ def manifest(run: Run, outcome: Outcome) -> dict[str, Any]:
     return {
         "recipe": run.recipe.model_dump(),
         "iteration": run.iteration,
-        "made_of": run.made_of,
+        "made_of": run.resolved.made_of,
         "versions": versions(),
         "sampler": {"id": run.sampler.id, "policy": run.sampler.model}
         | run.sampler.settings
@@ -42,6 +42,7 @@ def manifest(run: Run, outcome: Outcome) -> dict[str, Any]:
         "templates": {name: template.id for name, template in run.templates.items()},
         "model_calls": {"rewrite": run.tally.rewrites, "sample": run.tally.samples, "reward": run.tally.scored},
         "rows": rows(run, outcome),
+        "reward_errors": reward_errors(run, outcome),
         "ranking": {
             "metric": rule.metric,
             "alpha": rule.alpha,
@@ -69,6 +70,15 @@ def rows(run: Run, outcome: Outcome) -> dict[str, Any]:
         "selection": _books(ranked, chosen, Counter({"below_threshold": ranked - chosen} if ranked > chosen else {})),
         "train": _books(len(outcome.train), len(outcome.train), Counter()),
     }
+
+
+def reward_errors(run: Run, outcome: Outcome) -> dict[str, int]:
+    """Responses to X and X' without a score, by reason."""
+    found: Counter[str] = Counter()
+    for prompt_id in [*run.prompts, *outcome.evolved.ids]:
+        span = run.responses.spans.get(prompt_id, slice(0, 0))
+        found.update(error for error in run.responses.reward_errors[span] if error)
+    return dict(sorted(found.items()))
 
 
 def metric_means(run: Run, ranking: Ranking) -> dict[str, dict[str, float | None]]:

@@ -37,7 +37,7 @@ SCHEMA = pa.schema(
         ("disagreement_rejected", pa.float64()),
         ("metric_score", pa.float64()),  # of the run's metric; null for what was not ranked
         ("rank", pa.int64()),  # 0 is best
-        ("selected", pa.bool_()),  # among the k best of the ranked set
+        ("selected", pa.bool_()),  # among the k best of the ranked set; null for what was not ranked
         ("pair_id", pa.string()),
         ("chosen_id", pa.string()),
         ("rejected_id", pa.string()),
@@ -53,7 +53,7 @@ def _standings(ranking: Ranking) -> dict[str, dict[str, Any]]:
     }
 
 
-NOT_RANKED = {"metric_score": None, "rank": None, "selected": False}
+NOT_RANKED = {"metric_score": None, "rank": None, "selected": None}
 
 
 class Origins:

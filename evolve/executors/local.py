@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from evolve.pool.lock import Busy
 from evolve.pool.pool import Pool
-from evolve.recipe.identity import Maker, rewards_of, sampler_of
+from evolve.recipe.identity import Maker
+from evolve.recipe.resolved import Resolved
 from evolve.recipe.sections import Recipe
+from evolve.views.evolved import readable
 from evolve.watch.memory import used_mib
 from evolve.watch.progress import progress
 from evolve.watch.tally import Tally
@@ -76,24 +79,36 @@ async def run_jobs(grower: Grower, jobs: Iterator[Job], pool: Pool, tally: Tally
         pool.flush()
 
 
-def score(pool: Pool, sampler: Maker, makers: Sequence[Maker], recipe: Recipe, tally: Tally) -> None:
-    """Score what lacks a reward, by each model in turn; while another process is at it, wait for it."""
-    for maker in makers:
-        _score_or_wait(RewardWorker(pool, sampler.id, maker, recipe.reward, tally))
+def score(pool: Pool, resolved: Resolved, wanted: Collection[str], tally: Tally) -> None:
+    """Score what the prompts `wanted` lack, by each model in turn; while another process is at it, wait for it."""
+    for maker in resolved.rewards:
+        _score_or_wait(_worker(pool, resolved, maker, tally, lambda: wanted))
 
 
-def score_run(folder: Path, recipe: Recipe, following: bool) -> str:
+def score_run(folder: Path, resolved: Resolved, following: bool) -> str:
     """The reward worker as a command of its own: on another device, beside the sampler or after it."""
     pool, tally = Pool(folder / "pool"), Tally()
-    sampler = sampler_of(recipe)
-    for maker in rewards_of(recipe):
-        worker = RewardWorker(pool, sampler.id, maker, recipe.reward, tally)
+    for maker in resolved.rewards:
+        worker = _worker(pool, resolved, maker, tally, partial(_readable, pool, resolved))
         if following:
             _follow(worker)
         else:
             worker.score_missing()
     pool.close()
     return f"{folder}: {tally.scored:,} responses scored now"
+
+
+def _readable(pool: Pool, resolved: Resolved) -> Collection[str]:
+    """The prompts whose responses a recipe reads, as far as they are there."""
+    x = set(pool.description("x", resolved.x_id).get("ids", ()))
+    return readable(pool, x, x, resolved.templates, resolved.reward_limit)
+
+
+def _worker(
+    pool: Pool, resolved: Resolved, maker: Maker, tally: Tally, wanted: Callable[[], Collection[str]]
+) -> RewardWorker:
+    recipe = resolved.recipe
+    return RewardWorker(pool, resolved.sampler.id, maker, recipe.reward, tally, recipe.sampling.n, wanted)
 
 
 def _score_or_wait(worker: RewardWorker) -> None:

@@ -9,7 +9,7 @@ from typing import get_args
 from evolve.datasets.folder import find_dataset
 from evolve.exports import llamafactory, openrlhf, responses, trl
 from evolve.recipe.choices import ExportForm
-from evolve.recipe.sections import Recipe
+from evolve.run import Run
 from prompts.errors import UserError
 
 # Of a dataset (train.parquet), where to write, the recipe's name.
@@ -20,10 +20,10 @@ FORMS: dict[str, Callable[[Path, Path, str], str]] = {
 }
 
 
-def export(run_folder: Path, iteration: int, recipe: Recipe, form: str, out: Path) -> str:
-    """Write the dataset that `recipe` made as `form` to `out` and return a line that says what was written."""
+def export(run: Run, form: str, out: Path) -> str:
+    """Write the dataset of a run as `form` to `out` and return a line that says what was written."""
     if form == "responses":
-        return responses.write(run_folder, recipe, out)
+        return responses.write(run, out)
     if form not in FORMS:
         raise UserError(f"No format {form!r}: expected one of {', '.join(get_args(ExportForm))}.")
-    return FORMS[form](find_dataset(run_folder, iteration, recipe) / "train.parquet", out, recipe.name)
+    return FORMS[form](find_dataset(run) / "train.parquet", out, run.recipe.name)

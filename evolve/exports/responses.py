@@ -10,32 +10,31 @@ import pyarrow.compute as pc
 
 from evolve.exports.lines import write_lines
 from evolve.pool.lookup import Lookup
-from evolve.pool.pool import Pool
-from evolve.recipe.identity import rewards_of, sampler_of
-from evolve.recipe.sections import Recipe
+from evolve.run import Run
+from evolve.views.evolved import first_origins
 
 
-def write(run_folder: Path, recipe: Recipe, out: Path) -> str:
+def write(run: Run, out: Path) -> str:
     """Write the responses of the run to the file `out`; returns a line that says so."""
-    return f"{out}: {write_lines(out, _responses(run_folder, recipe)):,} responses with their scores"
+    return f"{out}: {write_lines(out, _responses(run)):,} responses with their scores"
 
 
-def _responses(run_folder: Path, recipe: Recipe) -> Iterator[dict[str, Any]]:
-    pool = Pool(run_folder / "pool")
-    sampler = sampler_of(recipe)
-    scores = {maker.model: Lookup(pool.rewards(maker.id), "response_id") for maker in rewards_of(recipe)}
-    prompts = Lookup(pool.prompts, "id")
+def _responses(run: Run) -> Iterator[dict[str, Any]]:
+    scores = {maker.model: Lookup(run.pool.rewards(maker.id), "response_id") for maker in run.rewards}
+    prompts = Lookup(run.pool.prompts, "id")
+    origins = first_origins(run.pool, run.prompts, run.templates)
     columns = ["id", "prompt_id", "sampler_id", "sample_index", "text", "n_tokens", "logp", "finish_reason"]
-    for part in pool.responses.scan(columns):
-        part = part.filter(pc.and_(pc.equal(part["sampler_id"], sampler.id), pc.greater_equal(part["sample_index"], 0)))
-        rows = part.drop_columns(["sampler_id"]).to_pylist()
-        asked = prompts.fetch([row["prompt_id"] for row in rows], ["messages", "parent_id", "strategy"]).to_pylist()
+    for part in run.pool.responses.scan(columns):
+        ours = pc.and_(pc.equal(part["sampler_id"], run.sampler.id), pc.greater_equal(part["sample_index"], 0))
+        rows = part.filter(ours).drop_columns(["sampler_id"]).to_pylist()
+        asked = prompts.fetch([row["prompt_id"] for row in rows], ["messages"]).to_pylist()
         said = {model: _scores(lookup, [row["id"] for row in rows]) for model, lookup in scores.items()}
         for i, (row, prompt) in enumerate(zip(rows, asked, strict=True)):
+            parent_id, strategy = origins.get(row["prompt_id"], ("", ""))
             yield (
-                {"prompt": prompt.pop("messages"), "response": row.pop("text")}
+                {"prompt": prompt["messages"], "response": row.pop("text")}
                 | row
-                | prompt
+                | {"parent_id": parent_id, "strategy": strategy}
                 | {"scores": {model: of_model[i] for model, of_model in said.items()}}
             )
 

@@ -64,10 +64,6 @@ class Pool:
         """Whether some process appends prompts and responses at this moment."""
         return is_held(self.folder / "sampler.lock")
 
-    def keep_recipe(self, recipe: str) -> None:
-        """Keep the resolved recipe (JSON) beside the pool, for the commands that read the run."""
-        write_file(self.folder.parent / "recipe.json", recipe.encode() + b"\n")
-
     def describe(self, kind: str, identity: str, description: dict[str, Any]) -> None:
         """Keep what an id in a row stands for, as JSON: the pool explains itself."""
         path = self.folder / "settings" / f"{kind}-{identity}.json"

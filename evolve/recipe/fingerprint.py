@@ -5,36 +5,71 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from pathlib import Path
 
 from evolve.pool.files import write_file
-from generation.checkpoint import resolve
+from generation.checkpoint import read_json, resolve
 from prompts import content_id
 from prompts.errors import UserError
 
-# Files of a model folder that decide what it computes.
-MODEL_FILES = ("*.safetensors", "*.json", "*.jinja", "*.model")
+# The files of a model's folder that decide what it computes, beside its weights. What else lies there (a trainer's
+# state, an optimizer, logs) makes no other model.
+DECIDING = (
+    "added_tokens.json",
+    "chat_template.jinja",
+    "chat_template.json",
+    "config.json",
+    "generation_config.json",
+    "merges.txt",
+    "model.safetensors.index.json",
+    "quantize_config.json",
+    "special_tokens_map.json",
+    "spm.model",
+    "tokenizer.json",
+    "tokenizer.model",
+    "tokenizer_config.json",
+    "vocab.json",
+)
+NO_WEIGHTS = ("optimizer", "scheduler", "training_args", "rng_state", "adapter_")
+COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 def fingerprint(model: str) -> str:
-    """Identity of a model: the digest of its files, or name and commit when it comes from the Hub's cache.
+    """Identity of a model: the digest of the files that decide what it computes, or NAME@COMMIT from the Hub's cache.
 
     Digests are remembered by path, size and time of change, so 16 GB of weights are read once.
     """
-    if model.startswith("openai:"):
-        from rewards.models.judge import TEMPLATE
-
-        return content_id("judge", model, os.environ.get("OPENAI_BASE_URL"), TEMPLATE)
     if is_weightless(model):
         return model
     folder = resolve(model, weights=False)
+    if commit := hub_commit(folder):
+        return f"{model.partition('@')[0]}@{commit}"
+    files = [path for name in DECIDING if (path := folder / name).is_file()] + weight_files(folder)
+    return content_id("model", [[path.name, file_digest(path)] for path in sorted(files)])
+
+
+def hub_commit(folder: Path) -> str:
+    """The commit that a folder of the Hub's cache stands for; "" for any other folder, whatever it is called.
+
+    The cache's layout is models--OWNER--NAME/snapshots/COMMIT: there a name stands for its content.
+    """
     parts = folder.resolve().parts
-    if parts[-2] == "snapshots":  # .../models--owner--name/snapshots/COMMIT
-        return f"{model}@{parts[-1]}"
-    files = sorted({path for pattern in MODEL_FILES for path in folder.glob(pattern)})
-    if not any(path.suffix == ".safetensors" for path in files):
+    in_cache = len(parts) > 3 and parts[-2] == "snapshots" and parts[-3].startswith("models--")
+    return parts[-1] if in_cache and COMMIT.fullmatch(parts[-1]) else ""
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The files with weights: those of the index, or all safetensors that are weights. Raises UserError for none."""
+    listed = set(read_json(folder, "model.safetensors.index.json").get("weight_map", {}).values())
+    found = [
+        path
+        for path in sorted(folder.glob("*.safetensors"))
+        if path.is_file() and (path.name in listed if listed else not path.name.startswith(NO_WEIGHTS))
+    ]
+    if not found:
         raise UserError(f"{folder} holds no model: expected config.json, a tokenizer and *.safetensors.")
-    return content_id("model", [[path.name, file_digest(path)] for path in files])
+    return found
 
 
 def is_weightless(model: str) -> bool:
@@ -44,14 +79,15 @@ def is_weightless(model: str) -> bool:
 
 def source_digests(source: str) -> list[str]:
     """Digests of a local file or a folder of files; none for a dataset of the Hub, which is read once for a run."""
-    path = Path(source)
+    path = Path(source).expanduser()
     files = sorted(path.rglob("*.parquet")) if path.is_dir() else [path] if path.is_file() else []
     return [file_digest(one) for one in files]
 
 
 def file_digest(path: Path) -> str:
     status = path.stat()
-    key = f"{path.resolve()} {status.st_size} {status.st_mtime_ns}"
+    # The time of the last change can be set by a copy; that of the change of the entry cannot.
+    key = f"{path.resolve()} {status.st_ino} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
     remembered = _remembered()
     if status.st_size < 1 << 20 or key not in remembered:
         digest = hashlib.blake2b(digest_size=16)

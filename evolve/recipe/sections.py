@@ -56,6 +56,8 @@ class Reward(_Section):
     batch_tokens: int | None = Field(None, ge=1)
     """Tokens of a batch; by default 2,048 on a CPU, 16,384 on a GPU. Halved when memory runs out. Changes scores by
     rounding alone."""
+    base_url: str | None = None
+    """Server of a judge (openai:NAME); OPENAI_BASE_URL by default. The first one is kept for the run."""
     compat: bool = False
     """Read special strings in user text as the released code does, quirks included. By default text is text."""
     ensemble: dict[str, float] = {}

@@ -1,21 +1,80 @@
-"""The resolved recipe that a run keeps."""
+"""What a run keeps of each iteration: its recipe, resolved. Each command reads that of its iteration."""
 
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
+from evolve.pool.files import write_file
 from evolve.recipe.loading import override_recipe
+from evolve.recipe.resolved import Resolved, from_json
 from evolve.recipe.sections import Recipe
+from prompts.errors import UserError
+
+NAME = "recipe.json"
+_ITERATION = re.compile(r"iteration-([1-9]\d{0,8})")
 
 
-def stored_recipe(folder: Path, overrides: dict[str, Any]) -> Recipe:
-    """The recipe of the run in `folder`, with `overrides` on top. Raises `UserError`."""
-    path = folder / "recipe.json"
-    return override_recipe(json.loads(path.read_text(encoding="utf-8")), overrides, str(path))
+def keep(folder: Path, iteration: int, resolved: Resolved, defaults: Recipe) -> None:
+    """Keep what an iteration was resolved to. How it selects is taken from `defaults`: what one command was told about
+    algorithm and selection must not become the default of the next.
+    """
+    data = resolved.as_json()
+    data["recipe"] |= {
+        "algorithm": defaults.algorithm,
+        "selection": defaults.selection.model_dump(mode="json"),
+    }
+    path = _path(folder, iteration)
+    content = (json.dumps(data, indent=2, ensure_ascii=False) + "\n").encode()
+    if not path.is_file() or path.read_bytes() != content:
+        write_file(path, content)
+
+
+def kept(folder: Path, iteration: int) -> Resolved | None:
+    """What an iteration of the run in `folder` was resolved to; None where there is none yet. Raises `UserError`."""
+    path = _path(folder, iteration)
+    try:
+        return from_json(json.loads(path.read_bytes()))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(
+            f"{path} is damaged ({type(error).__name__}). Run `evolve run` with this run's recipe again: it writes the "
+            "file anew and computes nothing twice."
+        ) from error
+
+
+def before(folder: Path, iteration: int) -> Resolved | None:
+    """What this iteration, or else the last one before it, was resolved to. A damaged one counts for nothing."""
+    for number in sorted((one for one in iterations(folder) if one <= iteration), reverse=True):
+        try:
+            return kept(folder, number)
+        except UserError:
+            continue
+    return None
+
+
+def iterations(folder: Path) -> list[int]:
+    """The iterations that the run in `folder` has, ascending; other folders (iteration-old) are none."""
+    found = (_ITERATION.fullmatch(path.parent.name) for path in folder.glob(f"iteration-*/{NAME}"))
+    return sorted(int(match[1]) for match in found if match)
 
 
 def last_iteration(folder: Path) -> int:
-    """The last iteration that has a dataset; 1 where there is none."""
-    return max((int(path.name.split("-")[1]) for path in folder.glob("iteration-*")), default=1)
+    """The last iteration that there is; 1 where there is none."""
+    return max(iterations(folder), default=1)
+
+
+def stored_recipe(folder: Path, iteration: int, overrides: dict[str, Any]) -> Recipe:
+    """The recipe of an iteration of the run in `folder`, with `overrides` on top. Raises `UserError`."""
+    found = kept(folder, iteration)
+    if found is None:
+        there = ", ".join(map(str, iterations(folder))) or "none"
+        raise UserError(f"{folder} has no iteration {iteration}. There are: {there}. `evolve run --iter` makes one.")
+    return override_recipe(found.recipe.model_dump(), overrides, str(_path(folder, iteration)))
+
+
+def _path(folder: Path, iteration: int) -> Path:
+    return folder / f"iteration-{iteration}" / NAME

@@ -51,6 +51,9 @@ def _counts(folder: Path, manifest: dict[str, Any]) -> str:
             f"{reason} {n:,}" for reason, n in sorted(book["dropped"].items(), key=lambda item: -item[1])
         )
         lines.append(f"  {name:<18} {book['kept']:>7,} of {book['in']:,}" + (f"   ({dropped})" if dropped else ""))
+    if errors := manifest["reward_errors"]:
+        told = ", ".join(f"{reason} {n:,}" for reason, n in sorted(errors.items(), key=lambda item: -item[1]))
+        lines.append(f"  without a score    {sum(errors.values()):>7,} responses   ({told})")
     seconds = ", ".join(
         f"{name} {stage['seconds']:.1f} s" for name, stage in manifest["stages"].items() if stage["seconds"] >= 0.05
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -62,6 +62,40 @@ def evolved_prompts(
         evolved.parent_ids.append(row["parent_id"])
         evolved.strategies.append(row["strategy"])
     return evolved
+
+
+def readable(
+    pool: Pool, sample: Collection[str], parents: Collection[str], templates: Collection[str], reward_limit: int | None
+) -> set[str]:
+    """Ids of the prompts whose responses are read, as far as they are there: `sample`, and the accepted rewrites of
+    `parents` by these strategies. Duplicates among them too: which of them is in X' depends on the set.
+    """
+    found = set(sample)
+    for part in pool.prompts.scan(["id", "parent_id", "strategy", "verdict", "reward_limit"]):
+        for row in part.to_pylist():
+            if row["parent_id"] in parents and row["strategy"] in templates and accepted(row, reward_limit):
+                found.add(row["id"])
+    return found
+
+
+def first_origins(
+    pool: Pool, parents: Sequence[str], templates: dict[str, RewriteTemplate]
+) -> dict[str, tuple[str, str]]:
+    """Parent and strategy of every rewrite in the pool, by its id; of several the first in the order of `parents` and
+    `templates`, whichever was finished first.
+    """
+    place = {parent: n for n, parent in enumerate(parents)}
+    order = {strategy: n for n, strategy in enumerate(templates)}
+    found: dict[str, tuple[tuple[int, int, str, str], tuple[str, str]]] = {}
+    for part in pool.prompts.scan(["id", "parent_id", "strategy"]):
+        for row in part.to_pylist():
+            parent, strategy = row["parent_id"], row["strategy"]
+            if not parent:
+                continue
+            rank = (place.get(parent, len(place)), order.get(strategy, len(order)), parent, strategy)
+            if row["id"] not in found or rank < found[row["id"]][0]:
+                found[row["id"]] = (rank, (parent, strategy))
+    return {prompt_id: origin for prompt_id, (_, origin) in found.items()}
 
 
 def _read(

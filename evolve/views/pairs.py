@@ -17,6 +17,7 @@ from selection import near_identical
 from selection.pairs import Candidates, pair
 
 CHUNK = 10_000
+NOT_FINITE = "not_finite"
 
 
 PAIR = np.dtype(
@@ -69,7 +70,10 @@ class Pairs:
     def implicit(self) -> np.ndarray:
         """M_pi = |log pi(y_w)/|y_w| - log pi(y_l)/|y_l||, shape (pairs,), nats a token (Appendix D.1)."""
         rows = self.rows
-        return np.abs(rows["logp_chosen"] / rows["n_tokens_chosen"] - rows["logp_rejected"] / rows["n_tokens_rejected"])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            chosen = rows["logp_chosen"] / rows["n_tokens_chosen"]
+            rejected = rows["logp_rejected"] / rows["n_tokens_rejected"]
+            return np.abs(chosen - rejected)
 
     def take(self, indices: Sequence[int] | np.ndarray) -> Pairs:
         """The pairs at `indices`, in that order, as a dataset of its own."""
@@ -118,7 +122,17 @@ def pairs_of(responses: Responses, prompt_ids: Sequence[str], rule: Selection, n
             f"{incomplete} of {len(prompt_ids)} prompts have no responses or rewards for this recipe yet. "
             "`evolve run` with the same recipe computes only what is missing."
         )
-    return Pairs(_gather(responses, kept), len(prompt_ids), dropped)
+    return _finite(Pairs(_gather(responses, kept), len(prompt_ids), dropped))
+
+
+def _finite(pairs: Pairs) -> Pairs:
+    """Without the pairs of which a margin is no finite number (a log-probability of -inf, a score of NaN): they would
+    make sigma, and with it every score, say nothing.
+    """
+    keep = np.flatnonzero(np.isfinite(pairs.explicit) & np.isfinite(pairs.implicit))
+    if len(keep) == len(pairs):
+        return pairs
+    return Pairs(pairs.rows[keep], pairs.n_in, pairs.dropped + Counter({NOT_FINITE: len(pairs) - len(keep)}))
 
 
 def without_near_identical(pairs: Pairs, texts: Lookup) -> Pairs:

@@ -105,8 +105,11 @@ def jobs_of(
     return PolicyJobs(pool, claims, templates, n, per_strategy, reward_limit, tally)
 
 
-def unscored(pool: Pool, sampler_id: str, reward_id: str, whole_groups: bool = False) -> np.ndarray:
-    """Ids (bytes) of the responses without a reward, those of a prompt side by side, in the order of the pool.
+def unscored(
+    pool: Pool, sampler_id: str, reward_id: str, n: int, wanted: Collection[str], whole_groups: bool = False
+) -> np.ndarray:
+    """Ids (bytes) of the first n responses to the prompts `wanted` that lack a reward, those of a prompt side by side,
+    in the order of the pool.
 
     `whole_groups`: all responses of a prompt of which one lacks a reward, for models that compare responses.
     """
@@ -115,12 +118,15 @@ def unscored(pool: Pool, sampler_id: str, reward_id: str, whole_groups: bool = F
     ]
     ids, prompts = [], []
     for part in pool.responses.scan(["id", "prompt_id", "sampler_id", "sample_index"]):
-        part = part.filter(pc.and_(pc.equal(part["sampler_id"], sampler_id), pc.greater_equal(part["sample_index"], 0)))
+        part = part.filter(pc.equal(part["sampler_id"], sampler_id))
+        part = part.filter(pc.and_(pc.greater_equal(part["sample_index"], 0), pc.less(part["sample_index"], n)))
         ids.append(np.array(part["id"].to_pylist(), "S24"))
         prompts.append(np.array(part["prompt_id"].to_pylist(), "S24"))
     if not ids:
         return np.empty(0, "S24")
     all_ids, all_prompts = np.concatenate(ids), np.concatenate(prompts)
+    asked = np.isin(all_prompts, np.array(list(wanted), "S24"))
+    all_ids, all_prompts = all_ids[asked], all_prompts[asked]
     missing = ~np.isin(all_ids, np.concatenate([np.empty(0, "S24"), *scored]))
     if whole_groups:
         missing = np.isin(all_prompts, all_prompts[missing])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 import numpy as np
@@ -28,8 +29,19 @@ PROMPTS_PER_CALL = 32  # so that batches can be sorted by length, a crash costs 
 class RewardWorker:
     """Scores one sampler's responses by one reward model, which is loaded when the first response needs it."""
 
-    def __init__(self, pool: Pool, sampler_id: str, maker: Maker, reward: Reward, tally: Tally) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        sampler_id: str,
+        maker: Maker,
+        reward: Reward,
+        tally: Tally,
+        n: int,
+        wanted: Callable[[], Collection[str]],
+    ) -> None:
+        """`n` and `wanted` say what the recipe reads: the first n responses to these prompts."""
         self.pool, self.sampler_id, self.maker, self.reward, self.tally = pool, sampler_id, maker, reward, tally
+        self.n, self.wanted = n, wanted
         self._model: RewardModel | None = None
 
     def score_missing(self) -> int:
@@ -43,7 +55,8 @@ class RewardWorker:
     def missing(self) -> np.ndarray:
         """Ids of the responses that lack a reward."""
         pairwise = self.pool.description("reward", self.maker.id).get("kind") == "pairwise"
-        return unscored(self.pool, self.sampler_id, self.maker.id, whole_groups=pairwise)
+        wanted = self.wanted()
+        return unscored(self.pool, self.sampler_id, self.maker.id, self.n, wanted, whole_groups=pairwise)
 
     def _score(self, ids: np.ndarray) -> None:
         self.tally.passed, self.tally.total = 0, len(ids)
@@ -116,10 +129,11 @@ def _groups(ids: np.ndarray, responses: Lookup, prompts: Lookup) -> Iterator[tup
 
 
 def _row(response_id: str, score: Score) -> dict[str, Any]:
+    error = score.error or (None if math.isfinite(score.score) else "not_finite")
     return {
         "response_id": response_id,
-        "score": None if score.error else score.score,
+        "score": None if error else score.score,
         "objectives": list(score.objectives),
         "weights": list(score.weights),
-        "error": score.error or None,
+        "error": error,
     }

@@ -6,6 +6,7 @@ import itertools
 import os
 from typing import Any
 
+from generation.device import has_gpu
 from generation.engine import Completion, EngineDied, FinishReason, Request, RequestRefused
 from generation.engines.lifeline import mark_program
 from prompts.errors import UserError
@@ -48,7 +49,7 @@ class VllmEngine:
         self.description: dict[str, Any] = {}
 
     async def start(self) -> None:
-        for name, value in (ENVIRONMENT | (CPU_ENVIRONMENT if not _has_gpu() else {})).items():
+        for name, value in (ENVIRONMENT | (CPU_ENVIRONMENT if not has_gpu() else {})).items():
             os.environ.setdefault(name, value)
         mark_program()
         try:
@@ -137,12 +138,6 @@ class VllmEngine:
 def _completion(output: Any) -> Completion:
     reason: FinishReason = "stop" if output.finish_reason == "stop" else "length"
     return Completion(output.text, tuple(output.token_ids), float(output.cumulative_logprob), reason)
-
-
-def _has_gpu() -> bool:
-    import torch
-
-    return torch.cuda.device_count() > 0
 
 
 def _context_of(model: str) -> int:

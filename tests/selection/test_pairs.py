@@ -110,7 +110,9 @@ def test_cut_off_responses_may_be_chosen_if_allowed() -> None:
 def test_the_papers_guard_takes_every_scored_response() -> None:
     """Ties, equal texts, blanks and cut-off responses make a pair: argmax and argmin, whatever they are."""
     group = candidates([NAN, 0.4, 0.9, 0.2, 0.2], cut="  x", texts="aaaaa", blank="  xx")
-    assert pair("max_min", group, prompt_id="p", guard="paper", margin=9.0) == (2, 3)
+    assert pair("max_min", group, prompt_id="p", guard="paper") == (2, 3)
+    assert pair("max_min", group, prompt_id="p", guard="paper", margin=0.7) == (2, 3)
+    assert pair("max_min", group, prompt_id="p", guard="paper", margin=0.71) == "below_margin"  # asked for, not a guard
     assert pair("max_min", candidates([0.5, 0.5]), prompt_id="p", guard="paper") == (0, 0)
     assert pair("max_random", candidates([0.5, 0.5]), prompt_id="p", guard="paper") == (0, 1)
     assert pair("max_min", candidates([0.5, NAN]), prompt_id="p", guard="paper") == "too_few_responses"

@@ -114,9 +114,9 @@ def test_a_run_by_name_then_other_views_of_it(evolve: Evolve, recipe: str, tmp_p
     assert made["ranking"]["selected"] == -(-made["ranking"]["ranked"] // 2)
 
     for arguments, name in (
-        (["--metric", "eva"], "eva-k50pct"),
+        (["--metric", "eva"], "eva-k20pct"),  # what `run` was told about k is not the next command's default
         (["--metric", "eva", "-k", "3"], "eva-k3"),
-        (["--alpha", "5", "--set", "selection.guard=paper"], "map-alpha5-k50pct-guard_paper"),
+        (["--alpha", "5", "--set", "selection.guard=paper"], "map-alpha5-k20pct-guard_paper"),
     ):
         code, out, _ = evolve("select", "mine", *arguments)
         assert code == 0
@@ -124,7 +124,7 @@ def test_a_run_by_name_then_other_views_of_it(evolve: Evolve, recipe: str, tmp_p
         assert _manifest(folder / name)["model_calls"] == NO_CALLS
     code, out, _ = evolve("select", tmp_path / "runs" / "mine", "--algo", "select-then-evolve")
     assert code == 0
-    assert (tmp_path / "runs/mine/iteration-1/select-then-evolve/map-alpha0.5-k50pct/train.parquet").exists()
+    assert (tmp_path / "runs/mine/iteration-1/select-then-evolve/map-alpha2.5-k20pct/train.parquet").exists()
 
     code, out, _ = evolve("status", "mine")
     assert code == 0

@@ -80,7 +80,7 @@ def test_columns_types_and_order_of_the_train_set(made: Made) -> None:
         initial = i < n_initial
         assert row["source"] == ("initial" if initial else "evolved")
         assert (row["parent_id"] is None) == (row["strategy"] is None) == (row["rank"] is None) == initial
-        assert row["selected"] == (not initial)
+        assert row["selected"] == (None if initial else True)
         assert row["iteration"] == 1
         assert [turn["role"] for turn in row["prompt"]] == ["user"]
     assert [row["prompt"][0]["content"] for row in rows[:n_initial]] == SOME_LEAVE[:n_initial]

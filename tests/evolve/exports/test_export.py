@@ -11,6 +11,7 @@ import pytest
 from evolve.exports.forms import FORMS, export
 from evolve.recipe.loading import override_recipe
 from evolve.recipe.sections import Recipe
+from evolve.run import Run
 from fake_runs import Made, fake_recipe, make, pool_rows, prompt, write_source
 from prompts.errors import UserError
 
@@ -32,6 +33,10 @@ def made(recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Made:
     return make(recipe, tmp_path_factory.mktemp("runs") / "run")
 
 
+def view(folder: Path, recipe: Recipe) -> Run:
+    return Run(recipe, folder, view_only=True)
+
+
 def _loaded(path: Path, cache: Path) -> list[dict[str, Any]]:
     import datasets
 
@@ -41,7 +46,7 @@ def _loaded(path: Path, cache: Path) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("form", FORMS)
 def test_every_format_loads_back_as_the_train_set(form: str, made: Made, recipe: Recipe, tmp_path: Path) -> None:
-    said = export(made.folder.parents[2], 1, recipe, form, tmp_path / "out")
+    said = export(view(made.folder.parents[2], recipe), form, tmp_path / "out")
     path = tmp_path / "out" / "train.jsonl" if form == "llamafactory" else tmp_path / "out"
     train = made.train.to_pylist()
     assert said == f"{path}: {len(train)} pairs for {form}"
@@ -63,7 +68,7 @@ def test_every_format_loads_back_as_the_train_set(form: str, made: Made, recipe:
 
 
 def test_llamafactory_finds_what_its_description_names(made: Made, recipe: Recipe, tmp_path: Path) -> None:
-    export(made.folder.parents[2], 1, recipe, "llamafactory", tmp_path / "data")
+    export(view(made.folder.parents[2], recipe), "llamafactory", tmp_path / "data")
     ((name, about),) = json.loads((tmp_path / "data" / "dataset_info.json").read_text(encoding="utf-8")).items()
     assert name == recipe.name
     assert about["ranking"] is True
@@ -77,7 +82,7 @@ def test_llamafactory_finds_what_its_description_names(made: Made, recipe: Recip
 def test_every_response_that_was_paid_for_is_exported_with_its_scores(
     made: Made, recipe: Recipe, tmp_path: Path
 ) -> None:
-    said = export(made.folder.parents[2], 1, recipe, "responses", tmp_path / "out.jsonl")
+    said = export(view(made.folder.parents[2], recipe), "responses", tmp_path / "out.jsonl")
     stored = pool_rows(made.folder.parents[2])
     responses = {row["id"]: row for row in map(json.loads, stored["responses"])}
     rewards = {row["response_id"]: row["score"] for row in map(json.loads, stored["rewards"])}
@@ -100,13 +105,13 @@ def test_every_response_that_was_paid_for_is_exported_with_its_scores(
 def test_wrong_wishes_are_told_the_right_ones(made: Made, recipe: Recipe, tmp_path: Path) -> None:
     run = made.folder.parents[2]
     with pytest.raises(UserError, match=r"No format 'csv': expected one of trl, openrlhf, llamafactory, responses"):
-        export(run, 1, recipe, "csv", tmp_path / "out")
+        export(view(run, recipe), "csv", tmp_path / "out")
     eva = override_recipe(recipe.model_dump(), {"selection.metric": "eva"}, "the test")
     with pytest.raises(UserError, match=r"No dataset of this recipe at .*eva.*Make it first: `evolve select`"):
-        export(run, 1, eva, "trl", tmp_path / "out")
+        export(view(run, eva), "trl", tmp_path / "out")
     (tmp_path / "file").write_text("earlier")
     with pytest.raises(UserError, match="it can't be written"):
-        export(run, 1, recipe, "trl", tmp_path / "file" / "out")
+        export(view(run, recipe), "trl", tmp_path / "file" / "out")
     with pytest.raises(UserError, match="it can't be written"):
-        export(run, 1, recipe, "trl", tmp_path)  # a folder
+        export(view(run, recipe), "trl", tmp_path)  # a folder
     assert [path.name for path in tmp_path.iterdir()] == ["file"]

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from evolve.recipe.identity import fingerprint, rewards_of, sampler_of
+from evolve.recipe.definite import definite
+from evolve.recipe.fingerprint import fingerprint
+from evolve.recipe.identity import rewards_of, sampler_of
 from evolve.recipe.loading import override_recipe
+from generation.device import has_gpu
 from prompts.errors import UserError
 from tests.tiny_models import armorm
 
@@ -63,6 +67,21 @@ def test_what_moves_a_sample_is_in_the_samplers_id(setting: dict[str, Any]) -> N
     assert sampler_of(recipe(**setting)).id != sampler_of(recipe()).id
 
 
+def test_what_auto_stands_for_is_in_the_id_not_auto(model: Path) -> None:
+    """Rows of a CPU in float32 and of a GPU in bfloat16 are not the same rows."""
+    automatic = definite(recipe(policy__model=str(model), reward__model=str(model)))
+    assert (automatic.policy.dtype, automatic.reward.dtype) == (("bfloat16",) if has_gpu() else ("float32",)) * 2
+    plain = recipe(policy__model=str(model), reward__model=str(model), policy__dtype="float32", reward__dtype="float32")
+    if not has_gpu():
+        assert sampler_of(definite(plain)).id == sampler_of(automatic).id
+        assert rewards_of(definite(plain))[0].id == rewards_of(automatic)[0].id
+
+
+def test_the_engine_and_its_version_are_in_the_id(model: Path) -> None:
+    settings = sampler_of(recipe(policy__model=str(model))).settings
+    assert re.fullmatch(r"vllm \d+\.\d+\.\d+.*", settings["engine_version"])
+
+
 @pytest.mark.parametrize("setting", [{"sampling__n": 8}, {"selection__metric": "eva"}, {"policy__in_flight": 7}])
 def test_what_does_not_move_a_sample_is_not(setting: dict[str, Any]) -> None:
     assert sampler_of(recipe(**setting)).id == sampler_of(recipe()).id
@@ -79,6 +98,9 @@ def test_reward_models_differ_by_model_precision_and_mode(model: Path, monkeypat
     ]
     ids = {rewards_of(one)[0].id for one in variants}
     assert len(ids) == len(variants)
-    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:1/v1")
-    assert rewards_of(variants[-1])[0].id not in ids  # another server is another judge
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:1/v1/")
+    judged = definite(variants[-1])
+    assert rewards_of(judged)[0].id not in ids  # another server is another judge
+    monkeypatch.delenv("OPENAI_BASE_URL")
+    assert definite(variants[-1], earlier=judged) == judged  # kept for the run, whatever the next shell says
     assert rewards_of(recipe(reward__batch_tokens=64))[0].id in ids

@@ -202,4 +202,4 @@ def test_another_reward_model_writes_beside_the_first_dataset_not_over_it(tmp_pa
     assert other.folder != first.folder
     assert (first.folder / "train.parquet").read_bytes() == before
     assert make(fake_recipe(source), tmp_path / "run").folder == first.folder
-    assert find_dataset(tmp_path / "run", 1, fake_recipe(source, reward__model="fake:5")) == other.folder
+    assert find_dataset(Run(fake_recipe(source, reward__model="fake:5"), tmp_path / "run")) == other.folder

@@ -14,7 +14,7 @@ import pytest
 
 from evolve.executors.local import score_run
 from evolve.pool.pool import Pool
-from evolve.recipe.identity import rewards_of, sampler_of
+from evolve.recipe.identity import rewards_of
 from evolve.run import Run
 from evolve.watch.tally import Tally
 from evolve.workers.reward import RewardWorker
@@ -136,7 +136,7 @@ def test_a_follower_takes_rows_while_they_are_sampled_and_the_run_does_not_score
     sampling.start()
     while sampling.is_alive() and not Pool(tmp_path / "run" / "pool").is_growing():
         time.sleep(0.05)
-    told = score_run(tmp_path / "run", recipe, following=True)
+    told = score_run(tmp_path / "run", run.resolved, following=True)
     sampling.join()
     followed = int(told.split(": ")[1].split(" ")[0].replace(",", ""))
     assert followed > 0
@@ -153,7 +153,7 @@ def test_two_reward_workers_of_one_model_are_one_too_many(tmp_path: Path) -> Non
     pool, (maker,) = Pool(tmp_path / "run" / "pool"), rewards_of(recipe)
     with pool.scoring(maker.id), pytest.raises(UserError, match="in use by another process"):
         RewardWorker(
-            Pool(tmp_path / "run" / "pool"), sampler_of(recipe).id, maker, recipe.reward, Tally()
+            Pool(tmp_path / "run" / "pool"), "a sampler", maker, recipe.reward, Tally(), 5, list
         ).score_missing()
 
 

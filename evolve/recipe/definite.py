@@ -1,0 +1,89 @@
+"""A recipe with nothing left open: what "auto", a Hub name, "~" or an environment variable stand for, here and now."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from evolve.recipe.fingerprint import hub_commit, is_weightless
+from evolve.recipe.sections import Recipe
+from evolve.sources.rows import KINDS
+from generation.checkpoint import read_json, resolve
+from generation.device import has_gpu
+
+
+def definite(recipe: Recipe, earlier: Recipe | None = None) -> Recipe:
+    """`recipe` with resolved dtypes, Hub names with their commits, the judge's server, and an absolute source.
+
+    `earlier` is a definite recipe of the same run: where it names the same Hub model, its commit is kept, so that a
+    branch that moves does not change a run half way; likewise the judge's server, where the environment names none.
+    """
+    pinned = _pins(earlier)
+    policy, reward = recipe.policy, recipe.reward
+    model = _pin(policy.model, pinned)
+    ensemble = {_pin(name, pinned): weight for name, weight in reward.ensemble.items()}
+    settings: dict[str, dict[str, Any]] = {
+        "prompts": {"source": _absolute(recipe.prompts.source)},
+        "policy": {"model": model, "dtype": _policy_dtype(model, policy.dtype)},
+        "reward": {
+            "model": _pin(reward.model, pinned),
+            "dtype": _reward_dtype([reward.model, *ensemble], reward.dtype),
+            "ensemble": ensemble,
+            "base_url": _base_url(recipe, earlier),
+        },
+    }
+    data = recipe.model_dump()
+    for section, values in settings.items():
+        data[section] |= values
+    return Recipe.model_validate(data)
+
+
+def _pins(earlier: Recipe | None) -> dict[str, str]:
+    """Names of the Hub with the commits that an earlier definite recipe has for them."""
+    if earlier is None:
+        return {}
+    names = [earlier.policy.model, earlier.reward.model, *earlier.reward.ensemble]
+    return {name.partition("@")[0]: name for name in names if "@" in name and not Path(name).expanduser().is_dir()}
+
+
+def _pin(model: str, pinned: dict[str, str]) -> str:
+    if is_weightless(model):
+        return model
+    if Path(model).expanduser().is_dir():
+        return str(Path(model).expanduser().resolve())
+    if model in pinned:
+        return pinned[model]
+    commit = hub_commit(resolve(model, weights=False))
+    return f"{model.partition('@')[0]}@{commit}" if commit else model
+
+
+def _policy_dtype(model: str, dtype: str) -> str:
+    """auto: float32 on a CPU; on a GPU the checkpoint's own, and bfloat16 for a float32 one, as vLLM has it."""
+    if dtype != "auto" or is_weightless(model):
+        return dtype
+    if not has_gpu():
+        return "float32"
+    config = read_json(resolve(model, weights=False), "config.json")
+    own = str(config.get("dtype") or config.get("torch_dtype") or "bfloat16").removeprefix("torch.")
+    return own if own in ("bfloat16", "float16") else "bfloat16"
+
+
+def _reward_dtype(models: list[str], dtype: str) -> str:
+    if dtype != "auto" or all(map(is_weightless, models)):
+        return dtype
+    return "bfloat16" if has_gpu() else "float32"
+
+
+def _base_url(recipe: Recipe, earlier: Recipe | None) -> str | None:
+    if not any(name.startswith("openai:") for name in (recipe.reward.model, *recipe.reward.ensemble)):
+        return recipe.reward.base_url
+    found = recipe.reward.base_url or os.environ.get("OPENAI_BASE_URL")
+    return found.rstrip("/") if found else earlier.reward.base_url if earlier else None
+
+
+def _absolute(source: str) -> str:
+    """A path from the root, also of a file that is gone by now; a dataset of the Hub as it is."""
+    path = Path(source).expanduser()
+    is_path = path.exists() or source.startswith((".", "/", "~")) or path.suffix.lower() in KINDS
+    return str(path.resolve()) if is_path else source
