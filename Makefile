@@ -11,7 +11,7 @@ option = $(if $(2),$(1) '$(2)')
 OPTIONS = $(if $(RECIPE),'$(RECIPE)') --iter '$(ITER)' $(call option,--run,$(RUN)) $(call option,--policy,$(POLICY)) \
 	$(call option,--algo,$(ALGO)) $(call option,--metric,$(METRIC)) $(call option,--alpha,$(ALPHA)) $(call option,--k,$(K))
 
-.PHONY: help setup evolve test check lock
+.PHONY: help setup evolve test lint check docs lock
 
 help: ## list the targets
 	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1|\2/p' Makefile | awk -F '|' '{printf "%-14s %s\n", $$1, $$2}'
@@ -24,12 +24,16 @@ evolve: $(STAMP) ## run iteration ITER (default 1); METRIC ALGO ALPHA K RECIPE R
 test: $(STAMP) ## run the tests
 	.venv/bin/python -m pytest
 
-check: $(STAMP) ## lint, formatting, types, import contracts and tests
+lint: $(STAMP) ## lint, formatting, types and import contracts
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
-	.venv/bin/python -m pytest
+
+check: lint test ## all that must hold before a change goes in: lint, then the tests
+
+docs: $(STAMP) ## write docs/reference/*.md anew from the code
+	.venv/bin/python -m docs.reference.generate
 
 lock: ## write locks/*.lock anew from pyproject.toml (pins stay where they can; delete a lock to move to the newest)
 	locks/environment.sh compile

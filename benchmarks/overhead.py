@@ -26,11 +26,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-os.environ.setdefault("HF_HUB_OFFLINE", "1")
-
-from evolve.recipe.loading import load_recipe
-from evolve.recipe.sections import Recipe, parse_override
+from evolve.executors.local import run_jobs
+from evolve.recipe.loading import load_recipe, parse_override
+from evolve.recipe.sections import Recipe
 from evolve.run import Run
 from generation import Chat, Completion, Engine, Request, load_chat
 from generation.engines.vllm import CPU_ENVIRONMENT, ENVIRONMENT, VllmEngine
@@ -85,14 +83,15 @@ async def alternate(recipe: Recipe, rounds: int) -> tuple[list[Request], list[li
 
 
 async def _program(recipe: Recipe, engine: Any, chat: Chat) -> tuple[float, list[list[int]]]:
-    """Seconds of the generation phase, from the pool's index to the last part on disk; token ids of X."""
+    """Seconds of the generation phase, from the pool's keys to the last part on disk; token ids of X."""
     with tempfile.TemporaryDirectory(prefix="overhead-") as folder:
         run = Run(recipe, Path(folder))
-        with run.pool.growing():
+        with run.pool.growing(run.sampler.id):
             prompts = set(run.prompts)
-            del run.grower  # made anew below: building the index is part of the phase
+            del run.claims  # made anew below: reading the pool's keys is part of the phase
             started = time.perf_counter()
-            await run.grower.run(engine, chat, run.grower.jobs(prompts, prompts))
+            jobs = run.jobs.missing(prompts, prompts)
+            await run_jobs(run.grower(engine, chat), jobs, run.pool, run.tally, recipe.policy.in_flight)
             seconds = time.perf_counter() - started
         rows = [row for part in run.pool.prompts.scan(["messages", "parent_id"]) for row in part.to_pylist()]
         run.pool.close()
@@ -128,7 +127,7 @@ def _barriers_in_a_process(
     with tempfile.TemporaryDirectory() as folder:
         job = Path(folder) / "requests.json"
         job.write_text(json.dumps({"recipe": recipe.model_dump(), "stages": stages, "rounds": rounds}))
-        command = [sys.executable, __file__, "--barriers", str(job)]
+        command = [sys.executable, "-m", "benchmarks.overhead", "--barriers", str(job)]
         out = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
     return list(json.loads(out.splitlines()[-1]))
 

@@ -1,6 +1,6 @@
 """Does the pool scale? Grow, annotate and select 10k, 100k, 1M prompts with an instant engine and an instant reward.
 
-Each size runs in a process of its own, through the program's own parts: Grower, pool on disk, reward worker, views,
+Each size runs in a process of its own, through the program's own parts: grower, pool on disk, reward worker, views,
 train.parquet. Printed: rows a second (constant across sizes if nothing is superlinear) and the peak memory of each
 phase above that of the idle program, in bytes a row. What is held per row are keys and numbers, never text, so bytes a
 row must not grow with the length of the texts (`--words` makes prompts longer).
@@ -23,12 +23,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
 from evolve.algorithms import evolve_then_select
 from evolve.datasets.folder import write_outcome
+from evolve.executors.local import run_jobs
 from evolve.recipe.sections import Recipe
 from evolve.run import Run
+from evolve.workers.draw import add_initial
 from generation.engines.fake import FakeChat, FakeEngine
 from prompts import STRATEGIES, Prompt
 
@@ -45,7 +45,7 @@ def main() -> None:
         f"{arguments.n} responses a prompt, {arguments.strategies} of 5 strategies, prompts of {arguments.words} words"
     )
     for size in arguments.sizes:
-        command = [sys.executable, __file__, "--worker", str(size), "--folder", arguments.folder]
+        command = [sys.executable, "-m", "benchmarks.pool", "--worker", str(size), "--folder", arguments.folder]
         command += ["--n", str(arguments.n), "--strategies", str(arguments.strategies), "--words", str(arguments.words)]
         report(size, json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout.splitlines()[-1]))
 
@@ -90,18 +90,18 @@ def measure(size: int, arguments: argparse.Namespace) -> dict[str, Any]:
         run = Run(recipe, folder)
         importlib.import_module("rewards.models.fake")  # imported late: not to be taken for memory of a phase
         idle = _memory("VmRSS")
-        with run.pool.growing():
+        with run.pool.growing(run.sampler.id):
             with _phase(phases, "add", idle):
-                ids = run.grower.add_initial(generated(size, arguments.words))
+                ids = add_initial(run.pool, run.claims, generated(size, arguments.words))
             run.__dict__["prompts"] = ids  # X, which a run otherwise reads from its source
             with _phase(phases, "grow", idle):
                 asyncio.run(_grow(run, ids))
             with _phase(phases, "annotate", idle):
-                run.grow(sample=ids, evolve=ids)
+                run.grow(sample=ids, rewrite=ids)
             resumed = Run(recipe, folder)
             resumed.__dict__["prompts"], resumed.n_source = ids, size
             with _phase(phases, "resume", idle):  # reads the index anew and finds nothing to do
-                resumed.grow(sample=ids, evolve=ids)
+                resumed.grow(sample=ids, rewrite=ids)
             with _phase(phases, "select", idle):  # views alone: pairs, guard, metric, top k
                 outcome = evolve_then_select(resumed)
             with _phase(phases, "write", idle):
@@ -117,7 +117,8 @@ def measure(size: int, arguments: argparse.Namespace) -> dict[str, Any]:
 async def _grow(run: Run, ids: list[str]) -> None:
     engine, chat = FakeEngine(), FakeChat()
     await engine.start()
-    await run.grower.run(engine, chat, run.grower.jobs(set(ids), set(ids)))
+    jobs = run.jobs.missing(set(ids), set(ids))
+    await run_jobs(run.grower(engine, chat), jobs, run.pool, run.tally, run.recipe.policy.in_flight)
 
 
 def generated(size: int, words: int) -> Iterator[Prompt]:

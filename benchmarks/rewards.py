@@ -1,10 +1,12 @@
 """How fast reward annotation is, each step against the one before, on one model and the same texts.
 
-    python benchmarks/rewards.py                         # a small random ArmoRM, lengths drawn log-normally
-    python benchmarks/rewards.py --size 0.6b --prompts 6 # of the size of the smallest published reward models
-    python benchmarks/rewards.py --data pairs.jsonl      # real texts: prompt with chosen and rejected, or response
-    python benchmarks/rewards.py --size 8b --prompts 64  # on a GPU: a random backbone of an 8B model's size, bfloat16
-    python benchmarks/rewards.py --model FOLDER          # a checkpoint of your own
+    python -m benchmarks.rewards                         # a small random ArmoRM, lengths drawn log-normally
+    python -m benchmarks.rewards --size 0.6b --prompts 6 # of the size of the smallest published reward models
+    python -m benchmarks.rewards --data pairs.jsonl      # real texts: prompt with chosen and rejected, or response
+    python -m benchmarks.rewards --size 8b --prompts 64  # on a GPU: a random backbone of an 8B model's size, bfloat16
+    python -m benchmarks.rewards --model FOLDER          # a checkpoint of your own
+
+All but the last need PYTHONPATH=tests: random checkpoints are made by the tests' tiny_models.
 
 Steps: one row at a time; 20 rows in file order, padded (both with the stock backbone, as published scripts do it); rows
 sorted by length under a token budget, padded; packed without padding; on a CPU in float32 the same with oneDNN's
@@ -16,28 +18,22 @@ varies less than the clock's.
 from __future__ import annotations
 
 import argparse
-import json
-import random
 import statistics
-import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import torch
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
-
-from generation.forward.onednn import has_onednn  # noqa: E402
-from generation.forward.packing import Row, packs, shared_length  # noqa: E402
-from generation.forward.reader import Layout  # noqa: E402
-from rewards.models.armorm import ArmoRM  # noqa: E402
-from rewards.protocol import Group, Score  # noqa: E402
-from tiny_models import armorm  # noqa: E402
+from benchmarks.texts import from_file, generated
+from generation.forward.onednn import has_onednn
+from generation.forward.packing import Row, packs, shared_length
+from generation.forward.reader import Layout
+from rewards.models.armorm import ArmoRM
+from rewards.protocol import Group, Score
 
 SIZES = {  # hidden, layers, heads, kv heads
     "tiny": (64, 2, 2, 1),
@@ -47,35 +43,6 @@ SIZES = {  # hidden, layers, heads, kv heads
     "8b": (4096, 32, 32, 8),
 }
 PEAK = {"H200": 989e12, "H100": 989e12, "A100": 312e12, "L40S": 362e12, "4090": 165e12}  # dense bfloat16, FLOP/s
-WORDS = "the a of to and in is was for on with as by at from his her they we you it not but had are or all".split()
-
-
-def generated(prompts: int, responses: int, prompt_tokens: int, response_tokens: int, sigma: float) -> list[Group]:
-    """Groups of random words; lengths log-normal with these means (sigma 0: all alike)."""
-    draw = random.Random(0)
-
-    def text(mean: int) -> str:
-        n = round(draw.lognormvariate(0, sigma) * mean / 2.718281828 ** (sigma**2 / 2))
-        return " ".join(draw.choices(WORDS, k=max(1, n)))
-
-    user = [[{"role": "user", "content": text(prompt_tokens)}] for _ in range(prompts)]
-    return [Group(messages, [text(response_tokens) for _ in range(responses)]) for messages in user]
-
-
-def from_file(path: Path, prompts: int, responses: int) -> list[Group]:
-    """The file's prompts with their own responses, and those of the next rows up to `responses`: real lengths."""
-    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()][:prompts]
-    own = [[row[key] for key in ("chosen", "rejected", "response") if key in row] for row in rows]
-    groups = []
-    for i, row in enumerate(rows):
-        texts = list(own[i])
-        for other in (*own[i + 1 :], *own[:i]):
-            texts += other[: responses - len(texts)]
-        prompt = row["prompt"]
-        groups.append(
-            Group([{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt, texts[:responses])
-        )
-    return groups
 
 
 class Stock:
@@ -218,6 +185,21 @@ def agreement(scorers: dict[str, Scorer], groups: list[Group]) -> float:
     return max(abs(a - b) for other in found[1:] for a, b in zip(found[0], other, strict=True))
 
 
+def random_model(size: str, groups: Sequence[Group], folder: Path) -> Path:
+    """A random ArmoRM whose tokenizer knows the words of `groups`."""
+    try:
+        from tiny_models import armorm
+    except ModuleNotFoundError:
+        raise SystemExit(
+            "A random model is made by the tests' helpers: set PYTHONPATH=tests, or give --model."
+        ) from None
+    hidden, layers, heads, kv_heads = SIZES[size]
+    corpus = [text for g in groups for text in (g.messages[-1]["content"], *g.responses)]
+    shape = {"hidden": hidden, "layers": layers, "heads": heads, "kv_heads": kv_heads}
+    made: Path = armorm(folder, **shape, corpus=corpus, vocab_size=8000)
+    return made
+
+
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="JSON lines of real texts")
@@ -246,19 +228,7 @@ def main() -> None:
         groups = from_file(args.data, args.prompts, args.responses)
     even = generated(args.prompts, args.responses, args.response_tokens, args.response_tokens, 0.0)
     with tempfile.TemporaryDirectory() as scratch:
-        folder = args.model
-        if folder is None:
-            hidden, layers, heads, kv_heads = SIZES[args.size]
-            corpus = [text for g in (*groups, *even) for text in (g.messages[-1]["content"], *g.responses)]
-            folder = armorm(
-                Path(scratch),
-                hidden=hidden,
-                layers=layers,
-                heads=heads,
-                kv_heads=kv_heads,
-                corpus=corpus,
-                vocab_size=8000,
-            )
+        folder = args.model or random_model(args.size, (*groups, *even), Path(scratch))
 
         def model(name: str, layout: Layout, kind: torch.dtype = dtype) -> ArmoRM:
             return ArmoRM(folder, name=name, dtype=kind, device=device, batch_tokens=args.batch_tokens, layout=layout)

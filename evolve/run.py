@@ -18,7 +18,7 @@ from evolve.recipe import stored
 from evolve.recipe.resolved import Resolved, reread, resolve_recipe
 from evolve.recipe.sections import Recipe
 from evolve.views.evolved import Evolved, evolved_prompts, readable
-from evolve.views.outcome import Outcome, Ranking, rank
+from evolve.views.outcome import Outcome, Ranking, check_k, rank
 from evolve.views.pairs import Pairs, pairs_of, without_near_identical
 from evolve.views.responses import Responses, load_responses
 from evolve.watch.stages import Stages
@@ -68,7 +68,7 @@ class Run:
         algorithm = ALGORITHMS[self.recipe.algorithm]
         if self.view_only:
             return algorithm(self)
-        with self.pool.growing():
+        with self.pool.growing(self.sampler.id):
             stored.keep(self.folder, self.iteration, self.resolved, self.defaults or self.recipe)
             return algorithm(self)
 
@@ -116,6 +116,7 @@ class Run:
                 f"with the same options computes them. {self._made_so_far()}"
             )
         if first is not None:
+            check_k(self.recipe, len(self.prompts))
             self.reward_context.load()
             with self.stages.timed("generate", self.tally):
                 local.generate(
@@ -123,7 +124,8 @@ class Run:
                 )
         if not self.view_only:
             with self.stages.timed("reward", self.tally):
-                read = readable(self.pool, wanted, parents, self.templates, self.resolved.reward_limit)
+                limit, bound = self.resolved.reward_limit, self.recipe.min_content
+                read = readable(self.pool, wanted, parents, self.templates, limit, bound)
                 local.score(self.pool, self.resolved, read, self.tally)
         for view in ("responses", "texts"):  # of the pool as it was
             self.__dict__.pop(view, None)
@@ -146,7 +148,7 @@ class Run:
 
     @cached_property
     def texts(self) -> Lookup:
-        return Lookup(self.pool.responses, "id")
+        return Lookup(self.pool.responses(self.sampler.id), "id")
 
     def gen_dataset(self, prompt_ids: Sequence[str]) -> Pairs:
         """GenDataset's pairs (D or D'): best against worst of the n responses, and the guard."""
@@ -164,6 +166,7 @@ class Run:
             self.sampler.id,
             self.recipe.rewriting.per_strategy,
             self.resolved.reward_limit,
+            self.recipe.min_content,
         )
 
     def top_k(self, pairs: Pairs) -> Ranking:

@@ -2,13 +2,14 @@
 
 from generation.chat import Chat, load_chat
 from generation.conversation import TemplateRefused
-from generation.engine import Completion, Engine, EngineDied, Request, RequestRefused, seed_from
+from generation.engine import Completion, Engine, EngineDied, EngineFailed, Request, RequestRefused, seed_from
 
 __all__ = [
     "Chat",
     "Completion",
     "Engine",
     "EngineDied",
+    "EngineFailed",
     "Request",
     "RequestRefused",
     "TemplateRefused",

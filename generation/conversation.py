@@ -19,6 +19,7 @@ from generation.checkpoint import read_json
 from prompts import Message
 from prompts.errors import UserError
 
+ROLES = ("system", "user", "assistant")
 SENTINELS = 0xF0000  # supplementary private use area A: no template or `strip` touches these characters
 
 
@@ -42,8 +43,7 @@ class ChatTokenizer:
         """`controls` are tokens of the vocabulary to treat as special even if the tokenizer's files do not say so."""
         self.folder, self.compat = folder, compat
         self.tokenizer = _load_tokenizer(folder)
-        if controls:
-            self.tokenizer.add_special_tokens({"additional_special_tokens": list(controls)})
+        _make_special(self.tokenizer, controls)
         self._rust = self.tokenizer.backend_tokenizer
         self._rust.no_padding()
         self._rust.no_truncation()
@@ -58,6 +58,7 @@ class ChatTokenizer:
         """The template's text. Raises TemplateRefused if the template does."""
         from jinja2.exceptions import TemplateError
 
+        self._check_roles(messages)
         try:
             text = self.tokenizer.apply_chat_template(
                 list(messages), tokenize=False, add_generation_prompt=generation_prompt
@@ -65,6 +66,14 @@ class ChatTokenizer:
         except (TemplateError, TypeError, KeyError, IndexError) as error:
             raise TemplateRefused(str(error)) from error
         return str(text)
+
+    def _check_roles(self, messages: Sequence[Message]) -> None:
+        """A template pastes a role between control tokens, as it pastes a content: only known roles get there."""
+        for message in messages:
+            role = message["role"]
+            known = role in ROLES or (role == "tool" and "tool" in str(self.tokenizer.chat_template))
+            if not known:
+                raise TemplateRefused(f"role {role[:40]!r}: expected one of {', '.join(ROLES)}")
 
     def encode(
         self, conversations: Sequence[Sequence[Message]], *, generation_prompt: bool = False
@@ -169,6 +178,30 @@ class ChatTokenizer:
                 return False
             self._pieces_exact = self._encode_pieces(text, {}) == self._encode_texts([text])[0]
         return self._pieces_exact
+
+
+def _make_special(tokenizer: Any, controls: Sequence[str]) -> None:
+    """Have the tokenizer treat `controls`, and every added token that it does not call special (`<think>` and others),
+    as control tokens: typed by a user, they would become control ids all the same. Runs of white space, which some
+    vocabularies add, are text.
+    """
+    from transformers import AddedToken
+
+    added = tokenizer.added_tokens_decoder.values()
+    plain = [token for token in added if not token.special and token.content.strip()]
+    named = [
+        AddedToken(
+            token.content,
+            lstrip=token.lstrip,
+            rstrip=token.rstrip,
+            single_word=token.single_word,
+            normalized=False,
+            special=True,
+        )
+        for token in plain
+    ]
+    if wanted := [*controls, *named]:
+        tokenizer.add_special_tokens({"additional_special_tokens": wanted}, replace_extra_special_tokens=False)
 
 
 def _load_tokenizer(folder: Path) -> Any:

@@ -41,6 +41,10 @@ class EngineDied(Exception):
     """The engine is gone and all its unfinished requests with it. A new one may be started."""
 
 
+class EngineFailed(Exception):
+    """The engine lives, and has not answered this request through no fault of the request: it is owed."""
+
+
 class RequestRefused(Exception):
     """The engine takes no such request (it is the request that is wrong: sending it again is of no use)."""
 
@@ -60,7 +64,7 @@ class Engine(Protocol):
     async def start(self) -> None: ...
 
     async def complete(self, request: Request) -> list[Completion]:
-        """Raises `EngineDied` or `RequestRefused`."""
+        """Raises `EngineDied`, `EngineFailed` or `RequestRefused`."""
         ...
 
     async def close(self) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 from prompts import phrases
+from prompts.content import is_request
 from prompts.likeness import duplicate_key, nearly_same, words
 from prompts.reasons import KEPT
 from prompts.record import Prompt
@@ -22,7 +23,6 @@ from prompts.templates import PLACEHOLDER, RewriteTemplate
 LENGTH_RATIO = 5.0  # the authors' rule
 OPENING = 400  # characters in which a refusal or an introduction shows itself
 TEMPLATE_RUN = 8  # words in a row of the template's own: no accident
-
 _QUOTES = {'"': '"', "'": "'", "“": "”", "‘": "’", "„": "“", "«": "»", "「": "」", "『": "』"}
 _INVISIBLE = "\ufeff\u200b\u2060"
 _THOUGHT = "</think>"
@@ -83,8 +83,7 @@ def clean(text: str, parent: Prompt) -> str:
 
 def empty(rewrite: Rewrite) -> bool:
     """Nothing to answer: no letter or digit (unless the parent has none either: an emoji can be a prompt)."""
-    text = rewrite.text.strip()
-    return not text or not (_has_letters(text) or not _has_letters(rewrite.parent.instruction))
+    return not rewrite.text.strip() or (_has_letters(rewrite.parent.instruction) and not _has_letters(rewrite.text))
 
 
 def cut_off(rewrite: Rewrite) -> bool:
@@ -172,6 +171,11 @@ def length_ratio(rewrite: Rewrite) -> bool:
     return lengths[1] > LENGTH_RATIO * lengths[0]
 
 
+def not_a_request(rewrite: Rewrite) -> bool:
+    """Asks for nothing, where the parent does: an answer, a fragment, talk (`prompts.content.is_request`)."""
+    return is_request(rewrite.parent.instruction) and not is_request(rewrite.text)
+
+
 FILTERS: tuple[Callable[[Rewrite], bool], ...] = (
     empty,
     cut_off,
@@ -183,6 +187,7 @@ FILTERS: tuple[Callable[[Rewrite], bool], ...] = (
     refers_back,
     unchanged,
     length_ratio,
+    not_a_request,
 )
 TOO_LONG, DUPLICATE = "too_long", "duplicate"
 

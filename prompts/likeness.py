@@ -6,7 +6,8 @@ import hashlib
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import cache
 
 from rapidfuzz.distance import LCSseq
 
@@ -21,11 +22,36 @@ _OPENING = " \"'`“”‘’«»„‚「『¿¡"
 _CLOSING = " \"'`“”‘’«»」』.,;:!?…。、"
 # NFKC would make 2⁵ into 25.
 _SUPERSCRIPT = re.compile("[⁰¹²³⁴-⁹]")
-_WORD = re.compile(
-    r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]"  # a character of Chinese or Japanese, written without spaces
-    r"|[^\W_\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+(?:\+\+|#)?"  # a word or number; C++ and C#
-    r"|(?<=[\w)\]] )[-+*/=<>^%×÷](?= [\w(])|(?<=\w)[+*/=<>^%×÷](?=\w)"  # an operator between two operands
+# Letters of scripts that are written without spaces: Thai, Lao, Tibetan, Myanmar, Khmer; kana and Chinese characters.
+_UNSPACED = (
+    r"\u0e01-\u0eff\u0f00-\u0fff\u1000-\u109f\u1780-\u17ff\u1950-\u19df\u1a20-\u1aaf\ua9e0-\ua9ff\uaa60-\uaadf"
+    r"\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
 )
+
+
+@cache
+def _word() -> re.Pattern[str]:
+    """What a word is. Vowel signs, tone marks and accents belong to the letter before them: they are no letters to
+    Python, which would leave them out and so make one word of two that differ in them.
+    """
+    marks = _ranges(code for code in range(0x300, 0xFE30) if unicodedata.category(chr(code)) in ("Mn", "Mc"))
+    letter = rf"[^\W_{_UNSPACED}]"
+    return re.compile(
+        rf"(?=[^\W_])[{_UNSPACED}][{marks}]*"  # a character of a script without spaces
+        rf"|{letter}(?:{letter}|[{marks}]|\u200c(?=\w)|\u200d(?=\w))*(?:\+\+|#)?"  # a word or number; C++ and C#
+        r"|(?<=[\w)\]] )[-+*/=<>^%×÷](?= [\w(])|(?<=\w)[+*/=<>^%×÷](?=\w)"  # an operator between two operands
+    )
+
+
+def _ranges(codes: Iterable[int]) -> str:
+    """Ascending code points as the inside of a character class."""
+    runs: list[list[int]] = []
+    for code in codes:
+        if runs and runs[-1][1] == code - 1:
+            runs[-1][1] = code
+        else:
+            runs.append([code, code])
+    return "".join(f"\\u{first:04x}-\\u{last:04x}" for first, last in runs)
 
 
 def duplicate_key(text: str) -> str:
@@ -50,8 +76,18 @@ def conversation_key(messages: Sequence[Message]) -> bytes:
 
 
 def words(text: str) -> list[str]:
-    """The words and numbers of `text` in order, case folded, operators between operands, no other punctuation."""
-    return _WORD.findall(text.casefold())
+    """The words and numbers of `text` in order, case folded, operators between operands, no other punctuation.
+
+    Where a script has no spaces (Chinese, Japanese, Thai ...) each character with its marks is a word.
+    """
+    return _word().findall(text.casefold())
+
+
+def numbers(text: str) -> list[str]:
+    """The words of `text` that have a digit, in order, each with the minus sign before it if there is one."""
+    text = text.casefold()
+    found = [match for match in _word().finditer(text) if any(char.isdigit() for char in match.group())]
+    return ["-" * (text[match.start() - 1 : match.start()] in ("-", "−")) + match.group() for match in found]
 
 
 def nearly_same(original: Sequence[str], other: Sequence[str]) -> bool:

@@ -143,6 +143,8 @@ _EARLIER = (
 
 REFERENCES = _any(
     rf"\b{_EARLIER}[\W_]{{1,3}}prompts?\b",
+    r"(?<!at )\b(?:the|this) (?:new )?prompt(?= (?:is|was|that|must|asks|asked|itself|requires|presents|stands|does|has"
+    r"|into|but|needs)\b)",
     r"\bprompts? (?:above|(?:given|provided|shown|mentioned)(?: above| earlier| before| here)?"
     r"|you were (?:given|shown))\b",
     r"\b(?:original|aforementioned|rewritten) (?:question|instruction)s?\b",
@@ -171,4 +173,51 @@ COMMENTARY = _any(
     r"\bi(?:'ve| have)? (?:rewr\w+|added|made|modified|increased|changed|expanded|introduced|kept)\b[^.\n]{0,60}"
     r"\b(?:prompt|rewrite|complexity of)\b",
     r"\((?:added|adds|\+)? ?\d+ (?:new |more |extra |additional )?words(?: added)?\)|\bword count (?:added|increase)",
+)
+
+
+# Words that carry a sentence's grammar or the form of a request rather than what it is about.
+FUNCTION_WORDS = frozenset(
+    """a about above after again all also am an and any are as at be because been before being below between both but by
+    can could did do does doing down during each few for from further had has have having he her here hers him his how i
+    if in into is it its itself just me more most my myself no nor not of off on once only or other our out over own
+    same she should so some such than that the their them then there these they this those through to too under
+    until up very
+    was we were what when where which while who whom whose why will with would you your yours must may might shall let
+    please write give tell explain describe make need want like help provide create generate list show find know think
+    following given answer question prompt task instruction using use get one s t d m re ve ll""".split()
+)
+
+# Verbs with which a request opens; "_" is a space. Ambiguous ones (play, run) are left out.
+_ASKING = "|".join(
+    verb.replace("_", " ")
+    for verb in """act_as add analy[sz]e answer argue arrange ask assess assign assume brainstorm break_down
+    build calculate categori[sz]e change check choose cite clarify classify combine come_up compare complete
+    compose compute conduct consider construct continue contrast convert correct count craft create debug decide
+    define demonstrate derive describe design detect determine develop devise differentiate discuss distinguish
+    divide do download draft draw edit elaborate enumerate estimate evaluate examine expand explain explore
+    extract figure_out fill find fix follow format formulate generate give go_through grade group guess help
+    highlight identify illustrate imagine implement improve include infer interpret invent investigate justify
+    label link list look_(?:at|up) make match mention modify multiply name offer open order organi[sz]e outline
+    output paraphrase parse perform pick plan point_out predict prepare present pretend produce propose prove
+    provide rank rate re-?arrange read recogni[sz]e recommend record refactor rephrase replace reply research
+    respond return review rewrite say select share show simplify sketch solve sort specify split state study
+    subtract suggest summari[sz]e synthesi[sz]e take talk_about teach tell thank think_(?:of|about|up) transform
+    translate try turn understand use using verify write""".split()
+)
+
+# What makes a text a request: a question's form, an order at the head of a sentence, a wish.
+REQUESTS = _any(
+    r"[?？؟]",
+    r"(?:^|[.!:;,\n]|\b(?:and|then|also|step \d+)\b)[\W_\d]{0,12}"
+    r"(?:(?:please|first|next|finally|now|then|also|let's|kindly|step \d+),?:? ?)*"
+    rf"(?:\w+ly )?(?:{_ASKING})\b",
+    r"\b(?:please|(?:can|could|would|will) you|i(?:'d| would) like|i (?:need|want|wish)|help me"
+    r"|your (?:task|job|goal) is|tell me|show me|give me|let me know|in this task|this task is|task definition"
+    r"|you(?: are|'re| will be) given|you are expected to|you need to)\b",
+    r"^[\W_]{0,12}(?:q|a|input|problem|question|solution):",
+    r"^[\W_]{0,12}(?:you (?:are|will be|have|must|should|need to)|given|suppose|if|let|let's|lets|i have"
+    r"|i'm (?:going|thinking|trying|looking)|need to)\b",
+    r"^[\W_]{0,12}(?:what|which|who|whom|whose|where|when|why|how|is|are|was|were|do|does|did|can|could|should"
+    r"|would|will|has|have|had|in what|in which|to what|at what|for what)\b",
 )

@@ -39,6 +39,8 @@ REASONS: dict[str, Reason] = {
     "refers_back": Reason("speaks of a prompt that its reader never sees"),
     "unchanged": Reason("its parent again"),
     "length_ratio": Reason("more than 5 times longer or shorter than its parent"),
+    "not_a_request": Reason("asks for nothing: an answer, a fragment or talk in place of a prompt"),
+    "lost_content": Reason("keeps too little of its parent's content", "lower evolve.min_content"),
     "parent_too_long": Reason(
         "with the template around it the prompt leaves no room for a rewrite", "raise policy.max_model_len"
     ),
@@ -49,10 +51,17 @@ REASONS: dict[str, Reason] = {
     "special_strings": Reason("holds strings of control tokens that this tokenizer can't keep as text"),
     "bad_unicode": Reason("holds half of a surrogate pair, which no tokenizer takes"),
     "engine_refused": Reason("the engine takes no such request"),
+    "engine_failed": Reason(
+        "the engine ended the request without an answer", "run the same command again", fault="machine"
+    ),
     "request_refused": Reason("the judge's server takes no such request"),
     "header_not_found": Reason("the header that ArmoRM's gate is read at is not where it should be"),
     "no_comparison": Reason("no other response of the prompt to compare with"),
     "no_score": Reason("no grade in the judge's answer, or one out of range"),
+    "no_answer": Reason("the judge stopped before it answered", "give the judge more max_tokens"),
+    "server_failed": Reason("the server failed before it answered", "run again when it answers", fault="machine"),
+    "engine_error": Reason("the engine failed on it or gave it up", "run again", fault="machine"),
+    "repetition": Reason("the engine stopped it because it repeats itself"),
     "not_finite": Reason("a score or log-probability that is no finite number"),
     "out_of_memory": Reason(
         "did not fit the memory even alone", "lower reward.batch_tokens, or free the device", fault="machine"
@@ -74,6 +83,9 @@ REASONS: dict[str, Reason] = {
 }
 
 
+OWED = sorted(name for name, reason in REASONS.items() if reason.fault == "machine")
+
+
 def is_owed(reason: str) -> bool:
     """Whether a row that left with `reason` is computed again by the next run."""
-    return reason in REASONS and REASONS[reason].fault == "machine"
+    return reason in OWED

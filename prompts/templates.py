@@ -4,6 +4,7 @@ own).
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from prompts.ids import content_id
 from prompts.record import Message, Prompt
 
 STRATEGIES = ("constraints", "deepen", "concretize", "reasoning", "breadth")  # four in depth, one in breadth
+IN_DEPTH = STRATEGIES[:-1]  # they ask to keep what the prompt is about
 PLACEHOLDER = "{prompt}"
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -55,9 +57,7 @@ def load_rewrite_templates(
     templates in the order of `strategies`. Raises UserError for a missing folder or file, an unknown, doubled or absent
     strategy, text that is not UTF-8, and a file without exactly one placeholder.
     """
-    home = TEMPLATES if folder is None else Path(folder).expanduser()
-    if not home.is_dir():
-        raise UserError(f"No folder of templates at {home}. Expected a folder with one STRATEGY.txt for each strategy.")
+    home = TEMPLATES if folder is None else _folder(folder)
     there = sorted(path.stem for path in home.glob("*.txt"))
     if not strategies or len(set(strategies)) < len(strategies):
         raise UserError(
@@ -77,11 +77,29 @@ def rewrite_messages(prompt: Prompt, template: RewriteTemplate) -> list[Message]
     return [*prompt.messages[:-1], {"role": "user", "content": template.fill(prompt.instruction)}]
 
 
+def _folder(folder: Path) -> Path:
+    try:
+        home = Path(folder).expanduser()
+        if home.is_dir():
+            os.listdir(home)
+            return home
+        why = ""
+    except (OSError, RuntimeError, ValueError) as error:
+        home, why = folder, f" ({getattr(error, 'strerror', None) or error})"
+    raise UserError(
+        f"No folder of templates at {home}{why}. Expected a folder with one STRATEGY.txt for each strategy."
+    )
+
+
 def _read(path: Path) -> str:
     try:
         text = path.read_text(encoding="utf-8-sig").strip()
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not UTF-8 text ({error.reason} at byte {error.start}). Save it as UTF-8.") from None
+    except OSError as error:
+        raise UserError(
+            f"{path} can't be read ({error.strerror}). Expected a text file with {PLACEHOLDER} where the prompt goes."
+        ) from None
     n = text.count(PLACEHOLDER)
     if n == 0:
         found = f"{_listed(_IN_BRACES.findall(text))} instead" if _IN_BRACES.search(text) else "none"

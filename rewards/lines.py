@@ -9,9 +9,10 @@ from typing import Any
 
 from generation.conversation import encodable
 from prompts import Message
-from rewards.protocol import Group, RewardModel, Score
+from rewards.protocol import Group, RewardModel, Score, ScoringStopped
 
 WINDOW = 512
+Read = tuple[list[Message], str] | str  # messages and response of a line, or what is wrong with it
 
 
 def score_lines(model: RewardModel, lines: Iterable[Any], *, window: int = WINDOW) -> Iterator[dict[str, Any]]:
@@ -20,24 +21,41 @@ def score_lines(model: RewardModel, lines: Iterable[Any], *, window: int = WINDO
     A line is {"prompt": text or messages, "response": text} and whatever else, which is kept; a single assistant
     message may stand for the response. Added are "score", and where the model has them "rewards" (in the checkpoint's
     order) and "gating"; or "error", the reason why there is no score: a line that can't be read is an error in its
-    place, never an exception. `window` lines are read and scored at a time; neighbours with an equal prompt are
-    scored as one group, so that what they share is computed once (for pairwise models the group is what a response is
+    place, never an exception. `window` lines are read and scored at a time, more where the last
+    group goes on:
+    neighbours with an equal prompt are scored as one group, which is never cut, so that what they share is
+    computed once (for pairwise models the group is what a response is
     compared with).
     """
     stream = iter(lines)
-    while batch := list(islice(stream, window)):
-        yield from _score_window(model, batch)
+    ahead: list[tuple[Any, Read]] = []
+    while batch := ahead + [(line, _read(line)) for line in islice(stream, window - len(ahead))]:
+        ahead = []
+        last = next((row[0] for _, row in reversed(batch) if isinstance(row, tuple)), None)
+        for line in stream if last is not None else ():
+            row = _read(line)
+            if isinstance(row, tuple) and row[0] != last:
+                ahead = [(line, row)]
+                break
+            batch.append((line, row))
+        yield from _score_window(model, [line for line, _ in batch], [row for _, row in batch])
 
 
-def _score_window(model: RewardModel, batch: list[Any]) -> Iterator[dict[str, Any]]:
-    read = [_read(line) for line in batch]
+def _score_window(model: RewardModel, batch: list[Any], read: list[Read]) -> Iterator[dict[str, Any]]:
     numbers = [i for i, row in enumerate(read) if isinstance(row, tuple)]
     runs = [list(run) for _, run in groupby(numbers, key=lambda i: read[i][0])]
     groups = [Group(read[run[0]][0], [read[i][1] for i in run]) for run in runs]  # type: ignore[arg-type]
-    found = dict(zip((i for run in runs for i in run), (s for g in model.score(groups) for s in g), strict=True))
+    stop: ScoringStopped | None = None
+    try:
+        scores = model.score(groups)
+    except ScoringStopped as stopped:
+        stop, scores = stopped, stopped.scores
+    found = dict(zip((i for run in runs for i in run), (s for g in scores for s in g), strict=True))
     for i, (line, row) in enumerate(zip(batch, read, strict=True)):
         kept = dict(line) if isinstance(line, dict) else {"line": line}
         yield kept | ({"error": row} if isinstance(row, str) else fields(found[i]))
+    if stop:
+        raise stop
 
 
 def fields(score: Score) -> dict[str, Any]:
@@ -48,7 +66,7 @@ def fields(score: Score) -> dict[str, Any]:
     return {"score": score.score} | {name: values for name, values in vectors.items() if values}
 
 
-def _read(line: Any) -> tuple[list[Message], str] | str:
+def _read(line: Any) -> Read:
     """The line's messages and response, or what is wrong with it."""
     if not isinstance(line, dict):
         return "not_an_object"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from generation.checkpoint import read_json, resolve
 from prompts.errors import UserError
-from rewards.protocol import RewardModel
+from rewards.protocol import Kind, RewardModel
 
 if TYPE_CHECKING:
     from rewards.limits import PromptContext
@@ -21,13 +21,15 @@ def load(
     device: str = "auto",
     batch_tokens: int | None = None,
     compat: bool = False,
+    base_url: str | None = None,
 ) -> RewardModel:
     """Load the reward model in folder or of Hub name `model`; "openai:NAME" is a judge, "fake:SEED" the fake one.
 
     `dtype` is the backbone's precision: "auto" is bfloat16 on a GPU and float32 elsewhere. `device` "auto" is the GPU
     if there is one. `batch_tokens` bounds the tokens of one forward; None is what suits the device. `compat`
-    reproduces the quirks of the released code with special strings in texts (see generation.conversation). Raises
-    UserError for anything but a complete, known checkpoint.
+    reproduces the quirks of the released code with special strings in texts (see generation.conversation). `base_url`
+    is a judge's server (None: OPENAI_BASE_URL, else OpenAI's). Raises UserError for
+    anything but a complete, known checkpoint.
     """
     if model == "fake" or model.startswith("fake:"):
         from rewards.models.fake import FakeRewardModel
@@ -36,7 +38,7 @@ def load(
     if model.startswith("openai:"):
         from rewards.models.judge import Judge
 
-        return Judge(model.removeprefix("openai:"))
+        return Judge(model.removeprefix("openai:"), base_url=base_url)
     folder = resolve(model)
     module, name = _class(folder)
     import torch
@@ -73,6 +75,16 @@ def context(model: str) -> PromptContext:
 
         return PairText(folder)
     return ChatContext(_limit(folder), folder)
+
+
+def kind_of(model: str) -> Kind:
+    """The kind of a reward model, from its name and config.json alone. Raises UserError for an unknown one."""
+    if model == "fake" or model.startswith("fake:"):
+        return "scalar"
+    if model.startswith("openai:"):
+        return "judge"
+    kinds: dict[str, Kind] = {"ArmoRM": "multi", "PairRM": "pairwise"}
+    return kinds.get(_class(resolve(model, weights=False))[1], "scalar")
 
 
 def _class(folder: Path) -> tuple[str, str]:

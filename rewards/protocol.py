@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
 
 from prompts import Message
+from prompts.errors import UserError
 
 Kind = Literal["scalar", "multi", "pairwise", "judge"]
 
@@ -32,6 +33,14 @@ class Score:
     objectives: tuple[float, ...] = ()
     weights: tuple[float, ...] = ()
     error: str = ""
+
+
+class ScoringStopped(UserError):
+    """Scoring can't go on. `scores` has the shape of what was asked: what was scored, and owed errors elsewhere."""
+
+    def __init__(self, message: str, scores: list[list[Score]]) -> None:
+        super().__init__(message)
+        self.scores = scores
 
 
 @runtime_checkable

@@ -6,14 +6,11 @@ nothing. The paper's selection has no such guard; `guard = "paper"` switches thi
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 
-from prompts.likeness import words
+from prompts.likeness import numbers, words
 
 NEAR_IDENTICAL = 0.95
-
-_SIGNED = re.compile(r"[-−]?\w+")
 
 
 def near_identical(chosen: str, rejected: str) -> bool:
@@ -24,14 +21,10 @@ def near_identical(chosen: str, rejected: str) -> bool:
     in another order, are never near-identical: 41 against 42, 5 against -5 or 3:2 against 2:3 may be all that a pair is
     about.
     """
-    if _numbers(chosen) != _numbers(rejected):
+    if numbers(chosen) != numbers(rejected):
         return False
     one, other = Counter(words(chosen)), Counter(words(rejected))
     total = one.total() + other.total()
     if total == 0:
         return "".join(chosen.split()) == "".join(rejected.split())
     return 2 * (one & other).total() >= NEAR_IDENTICAL * total
-
-
-def _numbers(text: str) -> list[str]:
-    return [word for word in _SIGNED.findall(text.casefold()) if any(char.isdigit() for char in word)]

@@ -109,7 +109,7 @@ def balanced(manifest: dict[str, Any]) -> dict[str, Any]:
 def pool_rows(folder: Path) -> dict[str, list[str]]:
     """All rows of a run's pool by table, each as JSON, sorted: equal for equal sets of rows."""
     pool = Pool(folder / "pool")
-    tables = {"prompts": [pool.prompts], "responses": [pool.responses]}
+    tables = {"prompts": [pool.prompts], "responses": [pool.responses(one) for one in pool.sampler_ids()]}
     tables["rewards"] = [pool.rewards(reward_id) for reward_id in pool.reward_ids()]
     rows = {
         name: sorted(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 from typing import Annotated, Any
 
 import typer
 
 from evolve.cli.folders import existing_folder, run_folder
 from evolve.cli.options import (
+    LAST_ITERATION,
     AlgoOption,
     AlphaOption,
     BatchOption,
@@ -25,13 +26,14 @@ from evolve.cli.options import (
     overrides,
 )
 from evolve.cli.scoring import score
+from evolve.cli.terminal import say
 from prompts.errors import UserError
 
 
 def run(
     recipe: RecipeArgument = "default",
     iteration: Annotated[
-        int, typer.Option("--iter", min=1, help="Iteration; from 2 on give the trained --policy.")
+        int, typer.Option("--iter", min=1, max=LAST_ITERATION, help="Iteration; from 2 on give the trained --policy.")
     ] = 1,
     run: RunOption = None,
     algo: AlgoOption = None,
@@ -56,7 +58,7 @@ def run(
     # Another algorithm or selection is a view: what this command is told about it is not the next one's default.
     defaults = load_recipe(recipe, {key: value for key, value in changes.items() if not is_of_the_view(key)})
     folder = run_folder(run or resolved.name)
-    print(summary(*execute(resolved, folder, iteration, view_only=False, defaults=defaults)))
+    say(summary(*execute(resolved, folder, iteration, view_only=False, defaults=defaults)))
 
 
 def annotate(
@@ -64,7 +66,7 @@ def annotate(
     reward: Annotated[
         str | None, typer.Option(help="Reward model: a folder or Hub name. Default: the recipe's.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="For a file: where to write.")] = None,
+    out: Annotated[str | None, typer.Option(help="For a file: where to write.")] = None,
     batch_tokens: BatchOption = None,
     dtype: DtypeOption = "auto",
     compat: CompatOption = False,
@@ -72,10 +74,10 @@ def annotate(
     iteration: IterOption = None,
 ) -> None:
     """Score the responses of a run that lack a reward; with --follow while it is sampled, on another device."""
-    if Path(target).is_file():
+    if _is_file(target, out):
         if reward is None or out is None:
             raise UserError("To score a file: `evolve score FILE.jsonl --reward MODEL --out SCORES.jsonl`.")
-        return score(Path(target), reward, out, batch_tokens, dtype, compat)
+        return score(target, reward, out, batch_tokens, dtype, compat)
     from evolve.executors.local import score_run
     from evolve.recipe.resolved import reread
     from evolve.recipe.stored import kept, last_iteration, stored_recipe
@@ -87,4 +89,20 @@ def annotate(
     recipe = stored_recipe(folder, iteration, {key: value for key, value in changes.items() if value is not None})
     found = kept(folder, iteration)
     assert found is not None, "stored_recipe has read it"
-    print(score_run(folder, reread(recipe, found), follow))
+    say(score_run(folder, reread(recipe, found), follow))
+
+
+def _is_file(target: str, out: str | None) -> bool:
+    """Whether `target` is a file to score and no run. With --out, or named like one, it is, also where it is missing:
+    then it is the file that is told to be missing.
+    """
+    folder, named = os.path.isdir(target), target.lower().endswith((".jsonl", ".json", ".ndjson"))
+    return os.path.isfile(target) or out is not None or (named and not folder and not _is_run(target))
+
+
+def _is_run(name: str) -> bool:
+    """Whether a run of this name, or at this path, is there."""
+    try:
+        return run_folder(name).is_dir()
+    except (UserError, OSError):
+        return False

@@ -8,12 +8,16 @@ import typer
 
 from evolve.recipe.choices import Algorithm, MetricName, RewardDtype
 
+LAST_ITERATION = 999_999_999  # nine digits, as folders are read; the column is of 32 bits
+
 RecipeArgument = Annotated[str, typer.Argument(help="Name of a shipped recipe or a .toml file.")]
-RunArgument = Annotated[str, typer.Argument(help="Folder of the run, or a name under runs/.")]
+RunArgument = Annotated[str, typer.Argument(help="A name under runs/, or a path such as ./first.")]
 RunOption = Annotated[
-    str | None, typer.Option("--run", help="Folder of the run, or a name under runs/. Default: the recipe's name.")
+    str | None, typer.Option("--run", help="A name under runs/, or a path such as ./first. Default: the recipe's name.")
 ]
-IterOption = Annotated[int | None, typer.Option("--iter", min=1, help="Iteration. Default: the last there is.")]
+IterOption = Annotated[
+    int | None, typer.Option("--iter", min=1, max=LAST_ITERATION, help="Iteration. Default: the last there is.")
+]
 SetOption = Annotated[list[str] | None, typer.Option("--set", help="Any recipe key: --set sampling.n=8. May repeat.")]
 AlgoOption = Annotated[
     Algorithm | None,
@@ -26,7 +30,7 @@ PolicyOption = Annotated[
     str | None, typer.Option(help="Policy: a folder or Hub name, such as the checkpoint trained last.")
 ]
 BatchOption = Annotated[
-    int | None, typer.Option(min=1, help="Tokens of a batch (default: 2048 on a CPU, 16384 on a GPU).")
+    int | None, typer.Option(min=1, max=2**31 - 1, help="Tokens of a batch (default: 2048 on a CPU, 16384 on a GPU).")
 ]
 DtypeOption = Annotated[RewardDtype, typer.Option(help="Precision of the reward model's backbone.")]
 CompatOption = Annotated[bool, typer.Option("--compat", help="Special strings in text as the released code has it.")]

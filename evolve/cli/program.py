@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import logging
 import sys
+import traceback
 from typing import Annotated
 
 import typer
 
 from evolve import __version__
 from evolve.cli import growing, scoring, viewing
+from evolve.cli.terminal import Formatter, Termination, prepare, tell
 from prompts.errors import UserError
 
-INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+INTERRUPTED, TERMINATED = 130, 143  # 128 + SIGINT, 128 + SIGTERM, as shells have it
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -46,26 +48,33 @@ def _options(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    logging.basicConfig(
-        level=logging.DEBUG if verbose else logging.WARNING,
-        format="%(levelname)s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(Formatter("%(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.DEBUG if verbose else logging.WARNING, handlers=[handler])
     logging.getLogger("evolve").setLevel(logging.DEBUG if verbose else logging.INFO)
 
 
 def main() -> None:
-    """Entry point: a user's error is a message and exit code 2, Ctrl-C is 130, the rest are bugs with a traceback."""
+    """Entry point: a user's error is a message and exit code 2; Ctrl-C is 130, SIGTERM 143; the rest are bugs with a
+    traceback and 1.
+    """
+    prepare()
+    termination = Termination()
+    termination.heed()
     try:
         app()
     except UserError as error:
-        print(f"evolve: {error}", file=sys.stderr)
+        tell(f"evolve: {error}")
+        sys.exit(2)
+    except PermissionError as error:  # whichever file of another user's it is
+        tell(f"evolve: {error.filename or 'A file'} can't be used ({error.strerror}). Expected one that you may use.")
         sys.exit(2)
     except (KeyboardInterrupt, SystemExit) as stop:
         if isinstance(stop, SystemExit) and stop.code != INTERRUPTED:  # typer turns Ctrl-C into this exit
             raise
-        print(
-            "\nevolve: interrupted. What was finished is in the pool; the same command goes on from there.",
-            file=sys.stderr,
-        )
-        sys.exit(INTERRUPTED)
+        word = "terminated" if termination.came else "interrupted"
+        tell(f"\nevolve: {word}. What was finished is in the pool; the same command goes on from there.")
+        sys.exit(TERMINATED if termination.came else INTERRUPTED)
+    except Exception:
+        tell(traceback.format_exc())
+        sys.exit(1)

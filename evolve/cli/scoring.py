@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import json
 from typing import Annotated
 
 import typer
 
+from evolve.cli.folders import checked_path
 from evolve.cli.options import BatchOption, CompatOption, DtypeOption, RecipeArgument, SetOption, overrides
+from evolve.cli.terminal import say
 
 
 def score(
-    file: Annotated[Path, typer.Argument(help="A .jsonl file with a prompt and a response on each line.")],
+    file: Annotated[str, typer.Argument(help="A .jsonl file with a prompt and a response on each line.")],
     reward: Annotated[str, typer.Option(help="Reward model: a folder or Hub name.")],
-    out: Annotated[Path, typer.Option(help="File to write, one line for each line in.")],
+    out: Annotated[str, typer.Option(help="File to write, one line for each line in.")],
     batch_tokens: BatchOption = None,
     dtype: DtypeOption = "auto",
     compat: CompatOption = False,
 ) -> None:
-    """Score a file of {prompt, response} lines: one line out for each line in, in the same order."""
+    """Score a file of {prompt, response} lines: one line out for each line in, in the same order. Exit code 1: none."""
+    from evolve.watch.tally import Tally
     from evolve.workers.score_file import score_file
 
-    print(score_file(file, out, reward, batch_tokens=batch_tokens, dtype=dtype, compat=compat))
+    source, target = checked_path(file, "the file"), checked_path(out, "--out")
+    checked_path(reward, "the reward model")  # or a Hub name: what no file system takes is neither
+    tally = Tally()
+    say(score_file(source, target, reward, batch_tokens=batch_tokens, dtype=dtype, compat=compat, tally=tally))
+    if not tally.scored:
+        raise typer.Exit(1)
 
 
 def check(
@@ -36,10 +44,10 @@ def check(
 
     resolved = load_recipe(recipe, overrides(set_))
     if not golden:
-        print(resolved.model_dump_json(indent=2))
+        say(json.dumps(resolved.model_dump(mode="json"), indent=2, allow_nan=False).replace("\x7f", "\\u007f"))
         return
     import rewards
 
     model = rewards.load(resolved.reward.model, dtype=resolved.reward.dtype, compat=resolved.reward.compat)
     for what, expected, found in rewards.golden_check(model):
-        print(f"{what}: {found:.4f}, the model card says {expected:.4f}")
+        say(f"{what}: {found:.4f}, the model card says {expected:.4f}")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from evolve.cli.folders import existing_folder
+from evolve.cli.folders import checked_path, existing_folder
 from evolve.cli.options import (
     AlgoOption,
     AlphaOption,
@@ -18,6 +17,7 @@ from evolve.cli.options import (
     SetOption,
     overrides,
 )
+from evolve.cli.terminal import say
 from evolve.recipe.choices import ExportForm
 
 
@@ -38,32 +38,36 @@ def select(
     folder = existing_folder(run)
     iteration = iteration or last_iteration(folder)
     recipe = stored_recipe(folder, iteration, overrides(set_, algo, metric, alpha, k))
-    print(summary(*execute(recipe, folder, iteration, view_only=True)))
+    say(summary(*execute(recipe, folder, iteration, view_only=True)))
 
 
 def status(run: RunArgument) -> None:
     """What the pool of a run holds and which datasets were made of it."""
     from evolve.reports.status import describe
 
-    print(describe(existing_folder(run)))
+    say(describe(existing_folder(run)))
 
 
 def export(
     run: RunArgument,
     format: Annotated[ExportForm, typer.Option("--format", "-f", help="Form to write; responses: all, scored.")],
-    out: Annotated[Path, typer.Option(help="File to write; for llamafactory a folder.")],
+    out: Annotated[str, typer.Option(help="File to write; for llamafactory a folder.")],
     iteration: IterOption = None,
     algo: AlgoOption = None,
     metric: MetricOption = None,
     alpha: AlphaOption = None,
     k: KOption = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Write over what is there and was not exported by this run.")
+    ] = False,
 ) -> None:
     """Write a dataset that was made in the form that a trainer reads."""
     from evolve.exports.forms import export as write
     from evolve.recipe.stored import last_iteration, stored_recipe
     from evolve.run import Run
 
+    target = checked_path(out, "--out")
     folder = existing_folder(run)
     iteration = iteration or last_iteration(folder)
     recipe = stored_recipe(folder, iteration, overrides(None, algo, metric, alpha, k))
-    print(write(Run(recipe, folder, iteration, view_only=True), format, out))
+    say(write(Run(recipe, folder, iteration, view_only=True), format, target, force=force))

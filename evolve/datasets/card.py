@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
+
+from prompts.display import in_code, in_markdown
 
 
 def card(manifest: dict[str, Any]) -> str:
@@ -19,7 +22,7 @@ def card(manifest: dict[str, Any]) -> str:
         f"| {metric} | {_number(mean['before'])} | {_number(mean['after'])} |"
         for metric, mean in ranking["metric_means"].items()
     )
-    rewards = ", ".join(f"`{one['reward']}` (`{one['fingerprint']}`)" for one in manifest["rewards"])
+    rewards = ", ".join(f"{in_code(one['reward'])} ({in_code(one['fingerprint'])})" for one in manifest["rewards"])
     return f"""---
 configs:
 - config_name: default
@@ -27,16 +30,16 @@ configs:
 tags: [preference, dpo, self-play, evolve-select]
 ---
 
-# {recipe["name"]}, iteration {manifest["iteration"]}: {recipe["algorithm"]} by {ranking["metric"]}{alpha}
+# {in_markdown(recipe["name"])}, iteration {manifest["iteration"]}: {recipe["algorithm"]} by {ranking["metric"]}{alpha}
 
 {rows["train"]["kept"]:,} preference pairs grown by self-play with evolve-select: prompts rewritten by the policy
 (EvolInstruct), {sampling["n"]} responses each (temperature {sampling["temperature"]:g}, top-p {sampling["top_p"]:g}),
 scored by a reward model, paired by the rule {recipe["selection"]["pair_rule"]}, selected by
 {ranking["metric"]}{alpha}, k = {ranking["k"]}.
 
-- policy: `{recipe["policy"]["model"]}` (`{manifest["sampler"]["fingerprint"]}`)
+- policy: {in_code(recipe["policy"]["model"])} ({in_code(manifest["sampler"]["fingerprint"])})
 - reward model: {rewards}
-- prompts: `{recipe["prompts"]["source"]}`
+- prompts: {in_code(recipe["prompts"]["source"])}
 - threshold tau_k {_number(ranking["threshold"])}
 - sigma_r {_number(ranking["sigma_r"])}, sigma_pi {_number(ranking["sigma_pi"])}
 
@@ -60,11 +63,34 @@ train = load_dataset("parquet", data_files="train.parquet", split="train")  # as
 `logp_*` are sums of log pi(y|x) over the tokens of the response as sampled, in nats, at temperature 1 over the full
 vocabulary, the end-of-turn token included when it was sampled; `n_tokens_*` count the same tokens. `reward_margin` is
 M_r, `implicit_margin` M_pi = |logp_chosen/n_tokens_chosen - logp_rejected/n_tokens_rejected|.
+
+{_ranked(recipe)}
 """
 
 
+def _ranked(recipe: dict[str, Any]) -> str:
+    """Which rows have a standing by the metric, and what null means there."""
+    if recipe["algorithm"] == "select-then-evolve":
+        return (
+            "`metric_score`, `rank` and `selected` are of the pairs of the initial prompts (D), which were ranked. In "
+            "the rows of D'_k, the\npairs of the rewrites (`source` is evolved; all of `selected.parquet`), they are "
+            "null: these pairs were not ranked, the\npairs of their parents (`parent_id`) were."
+        )
+    if recipe["selection"]["pool"] == "combined":
+        return "`metric_score`, `rank` and `selected` are of all pairs: D and D' were ranked as one set."
+    return (
+        "`metric_score`, `rank` and `selected` are of the pairs of the rewrites (D'), which were ranked; in the pairs "
+        "of the initial\nprompts (D) they are null: these were not ranked."
+    )
+
+
 def _reasons(dropped: dict[str, int]) -> str:
-    return ", ".join(f"{reason} {n:,}" for reason, n in dropped.items()) or "none"
+    return ", ".join(f"{_word(reason)} {n:,}" for reason, n in dropped.items()) or "none"
+
+
+def _word(reason: str) -> str:
+    """A reason as the program has it, or whatever else a pool holds in its place."""
+    return reason if re.fullmatch("[a-z_]+", reason) else in_markdown(reason)
 
 
 def _number(value: float | None) -> str:

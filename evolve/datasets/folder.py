@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import json
+import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
 from evolve.datasets.card import card
 from evolve.datasets.manifest import manifest
 from evolve.datasets.train import write_pairs
-from evolve.pool.files import write_file
+from evolve.pool.files import UNFINISHED, told, write_file
+from evolve.pool.json_files import Damaged, read_json, write_json
 from evolve.pool.lookup import Lookup
 from evolve.recipe.sections import Recipe, Selection
 from evolve.run import Run
 from evolve.views.outcome import Outcome
 from prompts.errors import UserError
+
+FILES = ("train.parquet", "selected.parquet", "README.md", "manifest.json")  # a dataset, in the order of their coming
 
 
 def metric_folder(selection: Selection) -> str:
@@ -67,22 +71,35 @@ def find_dataset(run: Run) -> Path:
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """The manifest of a dataset, empty if the dataset is not there or not whole."""
+    """The manifest of a dataset, empty if the dataset is not there, not whole, or its manifest is damaged."""
     try:
-        return dict(json.loads((folder / "manifest.json").read_text(encoding="utf-8")))
-    except (OSError, ValueError):
+        return read_json(folder / "manifest.json")
+    except (FileNotFoundError, Damaged):
         return {}
 
 
 def write_outcome(run: Run, outcome: Outcome) -> tuple[Path, dict[str, Any]]:
-    """Write the dataset of an iteration; the manifest last, so a folder with a manifest is whole."""
+    """Write the dataset of an iteration: all of it beside, then each file into its place, the manifest last.
+
+    So what was there stays until the new one is whole, a folder with a manifest is whole, and two commands that write
+    the same dataset at once end well: what they write is the same.
+    """
     folder = folder_for(run)
-    (folder / "manifest.json").unlink(missing_ok=True)
+    run.pool.check_is_there()
     prompts = Lookup(run.pool.prompts, "id")
-    with run.stages.timed("write", run.tally):
-        for name, pairs in (("train", outcome.train), ("selected", outcome.selected)):
-            write_pairs(folder / f"{name}.parquet", pairs, outcome, run.iteration, prompts, run.texts)
-    content = manifest(run, outcome)
-    write_file(folder / "README.md", card(content).encode())
-    write_file(folder / "manifest.json", (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())
+    with told(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(prefix=".", suffix=UNFINISHED, dir=folder))
+    try:
+        with run.stages.timed("write", run.tally):
+            for name, pairs in (("train", outcome.train), ("selected", outcome.selected)):
+                write_pairs(beside / f"{name}.parquet", pairs, outcome, run.iteration, prompts, run.texts)
+        content = manifest(run, outcome)
+        write_file(beside / "README.md", card(content).encode())
+        write_json(beside / "manifest.json", content)
+        with told(folder):
+            for name in FILES:
+                (beside / name).replace(folder / name)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
     return folder, content

@@ -42,6 +42,7 @@ def manifest(run: Run, outcome: Outcome) -> dict[str, Any]:
         "templates": {name: template.id for name, template in run.templates.items()},
         "model_calls": {"rewrite": run.tally.rewrites, "sample": run.tally.samples, "reward": run.tally.scored},
         "rows": rows(run, outcome),
+        "owed": dict(sorted(run.tally.owed.items())),
         "reward_errors": reward_errors(run, outcome),
         "ranking": {
             "metric": rule.metric,

@@ -101,7 +101,7 @@ def score_run(folder: Path, resolved: Resolved, following: bool) -> str:
 def _readable(pool: Pool, resolved: Resolved) -> Collection[str]:
     """The prompts whose responses a recipe reads, as far as they are there."""
     x = set(pool.description("x", resolved.x_id).get("ids", ()))
-    return readable(pool, x, x, resolved.templates, resolved.reward_limit)
+    return readable(pool, x, x, resolved.templates, resolved.reward_limit, resolved.recipe.min_content)
 
 
 def _worker(
@@ -127,11 +127,19 @@ def _score_or_wait(worker: RewardWorker) -> None:
 
 
 def _follow(worker: RewardWorker) -> None:
-    """Score rows as they appear, until nobody grows the run any more and nothing lacks a reward."""
+    """Score rows as they appear, until nobody grows the run any more and nothing lacks a reward.
+
+    A run may score itself meanwhile, between its phases or at its end: that is waited for.
+    """
     while True:
+        worker.pool.check_is_there()
         growing = worker.pool.is_growing()
         started = time.monotonic()
-        if not worker.score_missing():
+        try:
+            scored = worker.score_missing()
+        except Busy:
+            scored, growing = 0, growing or len(worker.missing()) > 0
+        if not scored:
             if not growing:
                 return
             time.sleep(max(POLL_SECONDS, 10 * (time.monotonic() - started)))
@@ -140,7 +148,7 @@ def _follow(worker: RewardWorker) -> None:
 async def _flush_now_and_then(pool: Pool) -> None:
     while True:
         await asyncio.sleep(1)
-        pool.flush_if_old()
+        pool.flush_if_due()
 
 
 def _first(errors: BaseExceptionGroup[Any]) -> BaseException:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from evolve.pool.files import whole_file
+from evolve.pool.output import output_file
 
 
 def rows_of(path: Path) -> Iterator[dict[str, Any]]:
@@ -19,10 +19,10 @@ def rows_of(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def write_lines(path: Path, rows: Iterable[dict[str, Any]]) -> int:
-    """Write rows as JSON lines, whole or not at all; returns how many there were."""
+    """Write rows as JSON lines, whole or not at all where `path` is no device; returns how many there were."""
     n = 0
-    with whole_file(path) as file:
+    with output_file(path) as file:
         for row in rows:
-            file.write((json.dumps(row, ensure_ascii=False) + "\n").encode())
+            file.write((json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n").encode())
             n += 1
     return n

@@ -23,10 +23,10 @@ def _responses(run: Run) -> Iterator[dict[str, Any]]:
     scores = {maker.model: Lookup(run.pool.rewards(maker.id), "response_id") for maker in run.rewards}
     prompts = Lookup(run.pool.prompts, "id")
     origins = first_origins(run.pool, run.prompts, run.templates)
-    columns = ["id", "prompt_id", "sampler_id", "sample_index", "text", "n_tokens", "logp", "finish_reason"]
-    for part in run.pool.responses.scan(columns):
-        ours = pc.and_(pc.equal(part["sampler_id"], run.sampler.id), pc.greater_equal(part["sample_index"], 0))
-        rows = part.filter(ours).drop_columns(["sampler_id"]).to_pylist()
+    columns = ["id", "prompt_id", "sample_index", "text", "n_tokens", "logp", "finish_reason"]
+    for part in run.pool.responses(run.sampler.id).scan(columns):
+        rows = part.filter(pc.greater_equal(part["sample_index"], 0)).to_pylist()
+        rows = [row for row in rows if row["prompt_id"] in prompts]  # not where its prompt was lost
         asked = prompts.fetch([row["prompt_id"] for row in rows], ["messages"]).to_pylist()
         said = {model: _scores(lookup, [row["id"] for row in rows]) for model, lookup in scores.items()}
         for i, (row, prompt) in enumerate(zip(rows, asked, strict=True)):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from evolve.pool.pool import Pool
 from prompts import RewriteTemplate, content_id
+from prompts.reasons import OWED
 
 NOT_SAMPLED = -1  # every bit set: the prompt was refused, nothing of it is missing
 
@@ -20,6 +22,11 @@ def initial_key(prompt_id: str) -> str:
     return content_id("initial", prompt_id)
 
 
+def _is_owed(reasons: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Of reasons (null where there is none) which say that a machine failed: what left with them is missing."""
+    return pc.is_in(reasons, value_set=pa.array(OWED, pa.string()))
+
+
 class Claims:
     """Keys of the pool's rows: about 110 bytes for a sampled prompt and 90 for a rewrite, whatever their texts.
 
@@ -31,10 +38,11 @@ class Claims:
         self.sampler_id = sampler_id
         self._sampled: dict[bytes, int] = {}  # prompt id -> bit i set if sample i is there
         self._keys: set[bytes] = set()
-        for part in pool.prompts.scan(["key"]):
+        for part in pool.prompts.scan(["key", "verdict"]):
+            part = part.filter(pc.invert(_is_owed(part["verdict"])))
             self._keys.update(bytes.fromhex(key) for key in part["key"].to_pylist())
-        for part in pool.responses.scan(["prompt_id", "sampler_id", "sample_index"]):
-            part = part.filter(pc.equal(part["sampler_id"], sampler_id))
+        for part in pool.responses(sampler_id).scan(["prompt_id", "sample_index", "error"]):
+            part = part.filter(pc.invert(_is_owed(part["error"])))
             for prompt, i in zip(part["prompt_id"].to_pylist(), part["sample_index"].to_pylist(), strict=True):
                 self._add(bytes.fromhex(prompt), i)
 

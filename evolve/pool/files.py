@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,32 +15,59 @@ import pyarrow.parquet as pq
 
 from prompts.errors import UserError
 
+UNFINISHED = ".unfinished"
+
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[BinaryIO]:
+def whole_file(path: Path, *, make_folder: bool = True) -> Iterator[BinaryIO]:
     """A file to write to that appears at `path`, synced, when the block ends, and not at all when it raises.
 
-    Raises `UserError` when the disk is full or the folder may not be written to.
+    What is there and is no regular file (a device, a pipe) is written to, not replaced. Without `make_folder` a folder
+    that is gone is an error. Raises `UserError` when the disk is full or the folder may not be written to.
     """
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with unfinished.open("wb") as file:
+    with told(path):
+        is_special = path.exists() and not path.is_file() and not path.is_dir()
+    if is_special:
+        with told(path), path.open("wb") as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.rename(path)
-        _sync_folder(path.parent)
-    except OSError as error:
-        raise not_written(path, error) from error
+        return
+    # A name of its own: two programs that write the same file do not meet before one of them is done.
+    unfinished = path.parent / f".{os.getpid()}-{secrets.token_hex(6)}{UNFINISHED}"
+    try:
+        with told(path):
+            if make_folder:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+            with os.fdopen(os.open(unfinished, flags, 0o666), "wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            unfinished.replace(path)
+            _sync_folder(path.parent)
     finally:
         _remove(unfinished)
+
+
+@contextmanager
+def told(path: Path) -> Iterator[None]:
+    """What the system says of `path` in the block, as a `UserError`."""
+    try:
+        yield
+    except OSError as error:
+        raise not_written(path, error) from error
+
+
+def unfinished_in(folder: Path) -> list[Path]:
+    """What a killed program has left in a folder that only the caller writes to."""
+    return sorted(folder.glob(f".*{UNFINISHED}"))
 
 
 def not_written(path: Path, error: OSError) -> UserError:
     """What to tell a user about a file that could not be written."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         cause, way_out = "the disk is full", "Free some space"
+    elif error.errno == errno.ENOENT:
+        cause, way_out = "its folder is gone", "Was it removed or moved meanwhile? Then put it back"
     elif error.errno == errno.EFBIG:
         cause, way_out = "it would be larger than this system allows", "Raise the limit (ulimit -f)"
     else:
@@ -47,9 +75,9 @@ def not_written(path: Path, error: OSError) -> UserError:
     return UserError(f"{path}: {cause}. Everything written before is intact. {way_out} and run the same command again.")
 
 
-def write_file(path: Path, data: bytes) -> None:
+def write_file(path: Path, data: bytes, *, make_folder: bool = True) -> None:
     """Write `data` to `path`, whole or not at all."""
-    with whole_file(path) as file:
+    with whole_file(path, make_folder=make_folder) as file:
         file.write(data)
 
 

@@ -22,7 +22,6 @@ class Busy(UserError):
 def exclusive(path: Path, what: str) -> Iterator[None]:
     """Hold `path` as a lock. Raises `Busy`, naming the holder, when another process has it."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         lock = _lock(path, seconds=0.5)  # whoever asks `is_held` has it for an instant
         path.write_text(f"process {os.getpid()} on {socket.gethostname()}", encoding="utf-8")
     except Timeout:

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from evolve.pool.table import Table
+from prompts.errors import UserError
 
 CACHED_PARTS = 4
 
@@ -18,14 +19,15 @@ class Lookup:
 
     def __init__(self, table: Table, column: str) -> None:
         self._table = table
+        self._parts = table.parts()
         ids, where = [np.empty(0, "S24")], [np.empty(0, np.int64)]
-        for number, part in enumerate(table.scan([column])):
-            ids.append(np.array(part[column].to_pylist(), dtype="S24"))
-            where.append((number << 32) + np.arange(len(part)))
+        for number, part in enumerate(self._parts):
+            if (found := table.read(part, [column])) is not None:
+                ids.append(np.array(found[column].to_pylist(), dtype="S24"))
+                where.append((number << 32) + np.arange(len(found)))
         all_ids, all_where = np.concatenate(ids)[::-1], np.concatenate(where)[::-1]
         self._ids, first = np.unique(all_ids, return_index=True)
         self._where = all_where[first]
-        self._parts = table.parts()
         self._cache: OrderedDict[tuple[int, tuple[str, ...]], pa.Table] = OrderedDict()
 
     def __contains__(self, identity: str) -> bool:
@@ -33,12 +35,15 @@ class Lookup:
         return bool(at < len(self._ids) and self._ids[at] == identity.encode())
 
     def fetch(self, ids: Sequence[str], columns: Sequence[str]) -> pa.Table:
-        """The rows of `ids`, in that order, an id may repeat. Raises KeyError for one that is not there."""
+        """The rows of `ids`, in that order, an id may repeat. Raises `UserError` for one that is not there."""
         wanted = np.array(ids, dtype="S24")
         at = np.searchsorted(self._ids, wanted)
         at[at == len(self._ids)] = 0
         if len(wanted) and (not len(self._ids) or (self._ids[at] != wanted).any()):
-            raise KeyError("an id that is not in the pool")
+            raise UserError(
+                f"{self._table.folder} lacks rows that others stand on: parts of it were removed. `evolve run` on this "
+                "run makes them again."
+            )
         where = self._where[at] if len(wanted) else np.empty(0, np.int64)
         part_of, row_of = where >> 32, where & 0xFFFFFFFF
         order = np.argsort(part_of, kind="stable")
@@ -55,7 +60,9 @@ class Lookup:
     def _read(self, number: int, columns: tuple[str, ...]) -> pa.Table:
         key = (number, columns)
         if key not in self._cache:
-            self._cache[key] = self._table.read(self._parts[number], columns)
+            found = self._table.read(self._parts[number], columns)
+            assert found is not None, "it was read when the ids were"
+            self._cache[key] = found
             while len(self._cache) > CACHED_PARTS:
                 self._cache.popitem(last=False)
         self._cache.move_to_end(key)

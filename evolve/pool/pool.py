@@ -1,18 +1,28 @@
-"""The pool: append-only tables of everything a model has computed. The only state that a run has."""
+"""The pool: append-only tables of everything a model has computed. The only state that a run has.
+
+A row becomes durable after what it stands on: prompts, then responses, then rewards, by one writer in that order. So
+no crash leaves a response without its prompt; where a lost or damaged part does, readers pass over it, and the next run
+makes what is missing again.
+"""
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from evolve.pool.files import write_file
+from evolve.pool.compaction import compact
+from evolve.pool.files import told, unfinished_in
+from evolve.pool.json_files import Damaged, read_json, write_json
 from evolve.pool.lock import exclusive, is_held
 from evolve.pool.schemas import SCHEMAS
 from evolve.pool.table import Table
+from evolve.pool.writer import Writer
+from prompts.errors import UserError
+
+_ID = re.compile(r"[0-9a-z_]{1,64}")
 
 
 class Pool:
@@ -20,45 +30,73 @@ class Pool:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._writer = ThreadPoolExecutor(1, thread_name_prefix="pool-writer")
+        self._writer = Writer()
         self._tables: dict[Path, Table] = {}
 
     def _table(self, name: str, part_of: str = "") -> Table:
         folder = self.folder / name / part_of
         if folder not in self._tables:
-            self._tables[folder] = Table(folder, SCHEMAS[name], self._writer)
+            self._tables[folder] = Table(folder, SCHEMAS[name], self.flush_if_due)
         return self._tables[folder]
 
     @property
     def prompts(self) -> Table:
         return self._table("prompts")
 
-    @property
-    def responses(self) -> Table:
-        return self._table("responses")
+    def responses(self, sampler_id: str) -> Table:
+        """The responses of one sampler: what another one said need not be read."""
+        return self._table("responses", sampler_id)
 
     def rewards(self, reward_id: str) -> Table:
         """The rewards of one model: models that score side by side never touch each other's parts."""
         return self._table("rewards", reward_id)
 
+    def sampler_ids(self) -> list[str]:
+        """The samplers that have responses."""
+        return self._folders("responses")
+
     def reward_ids(self) -> list[str]:
         """The reward models that have scored anything."""
-        return sorted(path.name for path in (self.folder / "rewards").glob("*") if path.is_dir())
+        return self._folders("rewards")
+
+    def _folders(self, name: str) -> list[str]:
+        found = (self.folder / name).glob("*")
+        return sorted(path.name for path in found if path.is_dir() and _ID.fullmatch(path.name))
 
     @contextmanager
-    def growing(self) -> Iterator[None]:
-        """Be the one process that appends prompts and responses. Raises `Busy` if there is another."""
+    def growing(self, sampler_id: str) -> Iterator[None]:
+        """Be the one process that appends prompts and responses. Raises `Busy` if there is another.
+
+        Where there are many small parts in the end, they are merged.
+        """
+        with told(self.folder):
+            (self.folder / "settings").mkdir(parents=True, exist_ok=True)
         with exclusive(self.folder / "sampler.lock", f"The run {self.folder.parent}"):
-            self.prompts.own()
-            self.responses.own()
+            (self.folder / "responses").mkdir(exist_ok=True)
+            (self.folder / "rewards").mkdir(exist_ok=True)
+            for path in unfinished_in(self.folder / "settings"):
+                path.unlink(missing_ok=True)
+            for table in (self.prompts, self.responses(sampler_id)):
+                table.own()
             yield
+            self.flush()
+            for table in (self.prompts, self.responses(sampler_id)):
+                compact(table)
 
     @contextmanager
     def scoring(self, reward_id: str) -> Iterator[None]:
         """Be the one process that appends rewards of this model. Raises `Busy` if there is another."""
+        self.check_is_there()
         with exclusive(self.folder / "rewards" / f"{reward_id}.lock", f"The rewards of {self.folder.parent}"):
             self.rewards(reward_id).own()
             yield
+            self.flush()
+            compact(self.rewards(reward_id))
+
+    def check_is_there(self) -> None:
+        """Raise `UserError` if the pool's folder is gone: it was removed or moved while a command was at it."""
+        if not (self.folder / "rewards").is_dir():
+            raise UserError(f"{self.folder} is gone: the run was removed or moved while this command was at it.")
 
     def is_growing(self) -> bool:
         """Whether some process appends prompts and responses at this moment."""
@@ -66,24 +104,37 @@ class Pool:
 
     def describe(self, kind: str, identity: str, description: dict[str, Any]) -> None:
         """Keep what an id in a row stands for, as JSON: the pool explains itself."""
-        path = self.folder / "settings" / f"{kind}-{identity}.json"
         if not self.description(kind, identity):
-            write_file(path, (json.dumps(description, indent=2, ensure_ascii=False, default=str) + "\n").encode())
+            write_json(self._settings(kind, identity), description, make_folder=False)
 
     def description(self, kind: str, identity: str) -> dict[str, Any]:
         """What `describe` kept; nothing where it is not there or damaged, and then it is described again."""
         try:
-            return dict(json.loads((self.folder / "settings" / f"{kind}-{identity}.json").read_bytes()))
-        except (FileNotFoundError, ValueError):
+            return read_json(self._settings(kind, identity))
+        except (FileNotFoundError, Damaged):
             return {}
 
-    def flush(self) -> None:
-        for table in self._tables.values():
-            table.flush()
+    def _settings(self, kind: str, identity: str) -> Path:
+        return self.folder / "settings" / f"{kind}-{identity}.json"
 
-    def flush_if_old(self) -> None:
-        for table in self._tables.values():
-            table.flush_if_old()
+    def flush(self) -> None:
+        """Write what is buffered and wait until it is durable."""
+        self._write_buffers()
+        self._writer.wait()
+
+    def flush_if_due(self) -> None:
+        """Write all that is buffered if some of it is much or old; without waiting for it."""
+        if any(table.is_due() for table in self._tables.values()):
+            self._write_buffers()
+
+    def _write_buffers(self) -> None:
+        for table in sorted(self._tables.values(), key=lambda one: list(SCHEMAS).index(self._kind(one))):
+            if write := table.take_buffer():
+                self._writer.submit(write)
+
+    def _kind(self, table: Table) -> str:
+        return table.folder.relative_to(self.folder).parts[0]
 
     def close(self) -> None:
-        self._writer.shutdown(wait=True)
+        """Wait for what is being written. What is only buffered is not written: that is what `flush` is for."""
+        self._writer.close()

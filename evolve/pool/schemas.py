@@ -15,6 +15,7 @@ SCHEMAS = {
             ("parent_id", pa.string()),
             ("strategy", pa.string()),
             ("verdict", pa.string()),
+            ("content_kept", pa.float64()),  # of an in-depth rewrite: the share of its parent's content, in [0, 1]
             ("reward_limit", pa.int64()),  # the reward model's context, when that is what it was too long for
             ("sampler_id", pa.string()),
             ("finish_reason", pa.string()),
@@ -29,6 +30,8 @@ SCHEMAS = {
             ("sampler_id", pa.string()),
             ("sample_index", pa.int32()),  # -1: the prompt was not sampled, and `error` says why
             ("text", pa.string()),
+            ("text_key", pa.int64()),  # equal for equal texts, and as good as never for others
+            ("blank", pa.bool_()),  # no content but white space
             ("n_tokens", pa.int32()),  # with the end-of-turn token when it was sampled
             ("logp", pa.float64()),  # sum of log pi(y|x), nats, temperature 1, full vocabulary
             ("finish_reason", pa.string()),

@@ -8,9 +8,13 @@ from typing import Any
 
 from evolve.recipe.fingerprint import hub_commit, is_weightless
 from evolve.recipe.sections import Recipe
+from evolve.sources.opening import kind_of
 from evolve.sources.rows import KINDS
 from generation.checkpoint import read_json, resolve
 from generation.device import has_gpu
+from generation.openai_client import normalised_base_url
+from prompts.display import holds_secret, redacted
+from prompts.errors import UserError
 
 
 def definite(recipe: Recipe, earlier: Recipe | None = None) -> Recipe:
@@ -79,11 +83,21 @@ def _base_url(recipe: Recipe, earlier: Recipe | None) -> str | None:
     if not any(name.startswith("openai:") for name in (recipe.reward.model, *recipe.reward.ensemble)):
         return recipe.reward.base_url
     found = recipe.reward.base_url or os.environ.get("OPENAI_BASE_URL")
-    return found.rstrip("/") if found else earlier.reward.base_url if earlier else None
+    if found and holds_secret(found):
+        raise UserError(
+            f"OPENAI_BASE_URL has credentials in it ({redacted(found)}), and the address is kept with the run. Give "
+            "the address alone, and the key as OPENAI_API_KEY."
+        )
+    if found:
+        return normalised_base_url(found)
+    return earlier.reward.base_url if earlier else None
 
 
 def _absolute(source: str) -> str:
     """A path from the root, also of a file that is gone by now; a dataset of the Hub as it is."""
-    path = Path(source).expanduser()
-    is_path = path.exists() or source.startswith((".", "/", "~")) or path.suffix.lower() in KINDS
-    return str(path.resolve()) if is_path else source
+    try:
+        path = Path(source).expanduser()
+        is_path = path.exists() or source.startswith((".", "/", "~")) or kind_of(path) in KINDS
+        return str(path.resolve()) if is_path else source
+    except (OSError, RuntimeError, ValueError):
+        return source  # opening it says why

@@ -6,9 +6,12 @@ import hashlib
 import json
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 
 from evolve.pool.files import write_file
+from evolve.sources.opening import kind_of
+from evolve.sources.rows import KINDS
 from generation.checkpoint import read_json, resolve
 from prompts import content_id
 from prompts.errors import UserError
@@ -79,9 +82,12 @@ def is_weightless(model: str) -> bool:
 
 def source_digests(source: str) -> list[str]:
     """Digests of a local file or a folder of files; none for a dataset of the Hub, which is read once for a run."""
-    path = Path(source).expanduser()
-    files = sorted(path.rglob("*.parquet")) if path.is_dir() else [path] if path.is_file() else []
-    return [file_digest(one) for one in files]
+    try:
+        path = Path(source).expanduser()
+        found = sorted(path.rglob("*")) if path.is_dir() else [path]
+        return [file_digest(one) for one in found if one.is_file() and kind_of(one) in KINDS]
+    except (OSError, RuntimeError, ValueError):
+        return []  # opening it says why
 
 
 def file_digest(path: Path) -> str:
@@ -97,17 +103,22 @@ def file_digest(path: Path) -> str:
         if status.st_size < 1 << 20:
             return digest.hexdigest()
         remembered[key] = digest.hexdigest()
-        write_file(_memory(), json.dumps(remembered, indent=1).encode())
+        with suppress(UserError, OSError, RuntimeError):  # a home that is read-only, missing or another's
+            write_file(_memory(), json.dumps(remembered, indent=1).encode())
     return remembered[key]
 
 
 def _memory() -> Path:
-    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
-    return cache / "evolve-select" / "fingerprints.json"
+    """Where digests are remembered. Raises RuntimeError where there is no home."""
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(cache) / "evolve-select" / "fingerprints.json"
 
 
 def _remembered() -> dict[str, str]:
     try:
-        return dict(json.loads(_memory().read_text()))
-    except (OSError, ValueError):
+        found = json.loads(_memory().read_bytes())
+    except (OSError, ValueError, RuntimeError, RecursionError):
         return {}
+    if not isinstance(found, dict):
+        return {}
+    return {path: digest for path, digest in found.items() if isinstance(digest, str)}

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from typing import Any
 
 from evolve.recipe.fingerprint import fingerprint, source_digests
 from evolve.recipe.sections import Recipe
+from generation.engines.options import moving_tokens
 from prompts import RewriteTemplate, content_id
+from rewards.loading import kind_of
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,13 @@ class Maker:
     settings: dict[str, Any]
     weight: float = 1.0
 
+    def among(self, n: int) -> Maker:
+        """This reward model for n responses: another maker if it compares responses, the same if it does not."""
+        if "n" not in self.settings:
+            return self
+        settings = self.settings | {"n": n}
+        return replace(self, id=content_id("reward", settings), settings=settings)
+
 
 def sampler_of(recipe: Recipe) -> Maker:
     """The sampler of a definite recipe. The chat template is among the model's files; n is no setting of it, so n can
@@ -31,7 +40,7 @@ def sampler_of(recipe: Recipe) -> Maker:
         "fingerprint": fingerprint(policy.model),
         "dtype": policy.dtype,
         "max_model_len": policy.max_model_len,
-        "engine": policy.engine,
+        "engine": moving_tokens(policy.engine),
         "engine_version": engine_version(policy.model),
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,
@@ -44,6 +53,8 @@ def sampler_of(recipe: Recipe) -> Maker:
 def rewards_of(recipe: Recipe) -> list[Maker]:
     """The reward models of a definite recipe: the main one, weight 1, then the ensemble's. The batch budget is no
     setting.
+
+    A model that compares responses has n for a setting: its score is against the first n responses of the prompt.
     """
     reward = recipe.reward
     makers = []
@@ -53,6 +64,8 @@ def rewards_of(recipe: Recipe) -> list[Maker]:
             from rewards.models.judge import TEMPLATE
 
             settings |= {"base_url": reward.base_url, "template": content_id("judge template", TEMPLATE)}
+        if kind_of(model) == "pairwise":
+            settings["n"] = recipe.sampling.n
         makers.append(Maker(model, content_id("reward", settings), settings, weight))
     return makers
 
@@ -80,8 +93,10 @@ def x_of(recipe: Recipe) -> str:
 def dataset_of(
     x_id: str, templates: Iterable[RewriteTemplate], sampler: Maker, rewards: Sequence[Maker], recipe: Recipe
 ) -> str:
-    """Identity of all that a dataset depends on beside the selection: X, templates, sampler, reward models, and n."""
+    """Identity of all that a dataset depends on beside the selection: X, templates, sampler, reward models, n,
+    and the bound that rewrites are held against.
+    """
     worded = [[template.strategy, template.id] for template in templates]
     scored = [[maker.id, maker.weight] for maker in rewards]
     n = [recipe.sampling.n, recipe.rewriting.per_strategy]
-    return content_id("dataset", x_id, worded, sampler.id, scored, n)
+    return content_id("dataset", x_id, worded, sampler.id, scored, n, recipe.min_content)

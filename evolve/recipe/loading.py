@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,10 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
+from evolve.recipe.choices import NAME
 from evolve.recipe.sections import Recipe
+from evolve.recipe.soundness import DEEPEST, quoted
+from prompts.display import redacted, shown
 from prompts.errors import UserError
 
 
@@ -26,9 +30,11 @@ def load_recipe(name_or_path: str, overrides: dict[str, Any] | None = None) -> R
     """
     path = _recipe_path(name_or_path)
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not valid TOML: {error}.") from error
+        data = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # an editor's byte order mark is no content
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path} is not valid TOML: {_why(error)}.") from error
+    except OSError as error:
+        raise UserError(f"{path} can't be read ({error.strerror}). Expected a recipe that you may read.") from error
     return override_recipe({"name": path.stem} | _anchored(data, path.parent), overrides or {}, str(path))
 
 
@@ -46,23 +52,29 @@ def parse_override(text: str) -> tuple[str, Any]:
     """`sampling.n=8` to ("sampling.n", 8). The value is read as TOML; what is not TOML is a string."""
     key, separator, value = text.partition("=")
     if not separator or not key.strip():
-        raise UserError(f"--set {text!r}: expected key=value, such as --set sampling.n=8.")
+        raise UserError(f"--set {quoted(text)}: expected key=value, such as --set sampling.n=8.")
     try:
-        return key.strip(), tomllib.loads(f"value = {value}")["value"]
+        read = tomllib.loads(f"value = {value}")
     except tomllib.TOMLDecodeError:
         return key.strip(), value
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"--set {quoted(key.strip())}: its value can't be read: {_why(error)}.") from error
+    return key.strip(), read["value"] if len(read) == 1 else value  # more lines than one are text
 
 
 def _recipe_path(name_or_path: str) -> Path:
-    path = Path(name_or_path)
-    if path.suffix == ".toml" and path.is_file():
-        return path.resolve()
+    try:
+        path = Path(name_or_path).expanduser()
+        if path.suffix == ".toml" and path.is_file():
+            return path.resolve()
+    except (OSError, RuntimeError) as error:
+        raise UserError(f"The recipe {quoted(name_or_path)} can't be read ({_why(error)}).") from error
     shipped = recipes_folder() / f"{name_or_path}.toml"
-    if shipped.is_file():
+    if re.fullmatch(NAME, name_or_path) and shipped.is_file():
         return shipped
     names = ", ".join(sorted(p.stem for p in recipes_folder().glob("*.toml")))
     raise UserError(
-        f"No recipe {name_or_path!r}: expected a .toml file that exists or one of the shipped ones: {names}."
+        f"No recipe {quoted(name_or_path)}: expected a .toml file that exists or one of the shipped ones: {names}."
     )
 
 
@@ -79,6 +91,8 @@ def _anchored(data: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 def _set(data: dict[str, Any], key: str, value: Any) -> None:
     *sections, leaf = key.split(".")
+    if len(sections) > DEEPEST:
+        raise UserError(f"--set {quoted(key)}: {len(sections)} sections, expected a key such as sampling.n.")
     for section in sections:
         data = data.setdefault(section, {})
         if not isinstance(data, dict):
@@ -89,13 +103,24 @@ def _set(data: dict[str, Any], key: str, value: Any) -> None:
 def _explain(path: str, error: ValidationError) -> str:
     lines = [f"The recipe {path} does not hold:"]
     for problem in error.errors():
-        where = ".".join(str(part) for part in problem["loc"]) or "recipe"
-        found = "" if problem["type"] == "missing" else f" (found {problem['input']!r})"
+        where = shown(".".join(str(part) for part in problem["loc"]), one_line=True) or "recipe"
+        found = "" if problem["type"] == "missing" or not problem["loc"] else f" (found {quoted(problem['input'])})"
         what = problem["msg"].removeprefix("Value error, ")
         if problem["type"] == "extra_forbidden":
             what = f"unknown key, expected one of {', '.join(_keys(problem['loc'][:-1]))}"
-        lines.append(f"  {where}: {what}{found}")
+        if problem["loc"] == ("name",):
+            what = "expected a name of letters, digits, '.', '_' and '-' (set `name`, or rename the recipe's file)"
+        lines.append(f"  {where}: {redacted(what)}{found}")
     return "\n".join(lines)
+
+
+def _why(error: Exception) -> str:
+    """Why something can't be read, in words that fit a recipe."""
+    if isinstance(error, RecursionError):
+        return "it has too many levels of brackets"
+    if isinstance(error, OSError):
+        return error.strerror or type(error).__name__
+    return "an integer of thousands of digits" if "integer string conversion" in str(error) else str(error)
 
 
 def _keys(section: tuple[int | str, ...]) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any
 from evolve.recipe.definite import definite
 from evolve.recipe.identity import Maker, dataset_of, rewards_of, sampler_of, x_of
 from evolve.recipe.sections import Recipe
+from generation.engines.options import moving_tokens
 from prompts import RewriteTemplate, load_rewrite_templates
 from rewards.loading import context
 
@@ -84,7 +85,7 @@ def reread(recipe: Recipe, kept: Resolved) -> Resolved:
     return Resolved(
         recipe=changed,
         sampler=kept.sampler if _samples(recipe) == _samples(kept.recipe) else sampler_of(changed),
-        rewards=kept.rewards if same_reward else rewards_of(changed),
+        rewards=[maker.among(recipe.sampling.n) for maker in kept.rewards] if same_reward else rewards_of(changed),
         templates={name: kept.templates[name] for name in recipe.rewriting.strategies}
         if same_templates
         else _templates(recipe),
@@ -100,7 +101,9 @@ def _draws(recipe: Recipe) -> Any:
 
 def _samples(recipe: Recipe) -> Any:
     """What may decide what the policy samples. How many samples, and how many at once, does not."""
-    policy = recipe.policy.model_copy(update={"in_flight": 1, "keep_token_ids": False, "system_prompt": None})
+    engine = moving_tokens(recipe.policy.engine)
+    only_runs = {"in_flight": 1, "keep_token_ids": False, "system_prompt": None, "engine": engine}
+    policy = recipe.policy.model_copy(update=only_runs)
     return policy, recipe.sampling.model_copy(update={"n": 2})
 
 

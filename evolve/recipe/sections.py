@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from evolve.recipe.choices import Algorithm, GuardName, MetricName, PairRule, PolicyDtype, RankedSet, RewardDtype
+from evolve.recipe.choices import NAME, Algorithm, GuardName, MetricName, PairRule, PolicyDtype, RankedSet, RewardDtype
+from evolve.recipe.soundness import Place, faults, quoted
+from generation.engines.fake import OPTIONS
+from generation.engines.options import check_options
 from prompts import STRATEGIES
+from prompts.errors import UserError
+
+_K = re.compile(r"[0-9]{1,12}(\.[0-9]{1,6})?%|[0-9]{1,12}")
+_SEED = Field(0, ge=-(2**63), le=2**63 - 1)
+
+MIN_CONTENT = 0.4  # chosen on labelled rewrites: docs/templates.md
 
 
 class _Section(BaseModel):
@@ -17,56 +27,67 @@ class _Section(BaseModel):
 
 
 class Prompts(_Section):
-    source: str
+    source: Place
     """A Hub dataset, or a local .parquet, .json, .jsonl, .csv or .txt file."""
     split: str | None = None
     """Split of a Hub dataset; local files have none."""
     column: str | None = None
     """Column with a string or a list of messages; by default the first there is of prompt, messages, instruction ..."""
-    limit: int | None = Field(None, ge=1)
+    limit: int | None = Field(None, ge=1, le=10**12)
     """How many prompts X has; all of them by default."""
-    draw: int = Field(1, ge=1)
+    draw: int = Field(1, ge=1, le=10**6)
     """Which draw of `limit` prompts; draws are disjoint. 2 is the paper's "+uf-10k"."""
-    seed: int = 0
+    seed: int = _SEED
     """Seed of the draw. It is not the sampling seed: the same prompts can be sampled anew."""
 
 
 class Policy(_Section):
-    model: str
+    model: Place
     """Folder or Hub name of the policy pi; "fake" for a dry run without a model."""
     dtype: PolicyDtype = "auto"
     """auto: the checkpoint's own on a GPU, float32 on a CPU (where bfloat16 is slower and not reproducible)."""
-    max_model_len: int | None = Field(None, ge=32)
+    max_model_len: int | None = Field(None, ge=32, le=2**31 - 1)
     """Context length in tokens; the model's own by default. Lower it when the KV cache does not fit."""
     system_prompt: str | None = None
     """Put in front of every prompt that has no system message, and stored with it. The paper's default is none."""
-    in_flight: int = Field(256, ge=1)
+    in_flight: int = Field(256, ge=1, le=100_000)
     """Requests in the engine at once: vLLM's own default for the sequences of a step, so it never starves."""
     keep_token_ids: bool = False
     """Keep the sampled token ids in the pool; about 4 bytes a token."""
     engine: dict[str, Any] = {}
-    """Passed to vLLM's engine arguments as it is, e.g. {tensor_parallel_size = 8}."""
+    """Options of vLLM's engine, e.g. {tensor_parallel_size = 8}; generation/engines/options.py lists them."""
+
+    @model_validator(mode="after")
+    def _known_options(self) -> Policy:
+        ours = OPTIONS if self.model == "fake" else ()
+        try:
+            check_options({name: value for name, value in self.engine.items() if name not in ours})
+        except UserError as error:
+            raise ValueError(str(error)) from error
+        return self
 
 
 class Reward(_Section):
-    model: str
+    model: Place
     """Folder or Hub name of the reward model r; "fake" for a dry run."""
     dtype: RewardDtype = "auto"
     """Of the backbone; heads and gating are float32 always. auto: bfloat16 on a GPU, float32 on a CPU."""
-    batch_tokens: int | None = Field(None, ge=1)
+    batch_tokens: int | None = Field(None, ge=1, le=2**31 - 1)
     """Tokens of a batch; by default 2,048 on a CPU, 16,384 on a GPU. Halved when memory runs out. Changes scores by
     rounding alone."""
     base_url: str | None = None
     """Server of a judge (openai:NAME); OPENAI_BASE_URL by default. The first one is kept for the run."""
     compat: bool = False
     """Read special strings in user text as the released code does, quirks included. By default text is text."""
-    ensemble: dict[str, float] = {}
+    ensemble: dict[Place, float] = {}
     """Further reward models and their weights, beside `model` with 1: the score is the weighted mean of z-scores."""
 
     @model_validator(mode="after")
     def _others(self) -> Reward:
-        if self.model in self.ensemble or any(weight <= 0 for weight in self.ensemble.values()):
-            raise ValueError("ensemble names further models, each with a weight above 0; `model` itself has weight 1")
+        if self.model in self.ensemble or not all(0 < weight <= 1e6 for weight in self.ensemble.values()):
+            raise ValueError(
+                "ensemble names further models, each with a weight above 0 and up to 1e6; `model` itself has weight 1"
+            )
         return self
 
 
@@ -75,10 +96,15 @@ class Rewriting(_Section):
 
     strategies: tuple[str, ...] = STRATEGIES
     """The EvolInstruct strategies, each with a template; all five in the paper, two in its data-size experiment."""
-    per_strategy: int = Field(1, ge=1)
+    per_strategy: int = Field(1, ge=1, le=1_000)
     """Rewrites per prompt and strategy; one in the paper."""
-    templates: str | None = None
+    templates: Place | None = None
     """Folder with one text file for each strategy; the project's own wording by default."""
+
+    min_content: float | None = Field(None, ge=0, le=1)
+    """Share of a prompt's content that an in-depth rewrite has to keep; 0 takes all. By default 0.4, and 0 for the
+    policy "fake", which writes random words. Not in the paper: a weak policy answers prompts instead of rewriting them.
+    Held against a stored measure, so a changed bound needs no new rewrites."""
 
     @field_validator("strategies")
     @classmethod
@@ -91,22 +117,22 @@ class Rewriting(_Section):
 class Sampling(_Section):
     """GenDataset's sampling (paper, Section 4.1 and Appendix D.1). Rewriting uses the same parameters."""
 
-    n: int = Field(5, ge=2)
+    n: int = Field(5, ge=2, le=10_000)
     """Responses to each prompt; 5 in the paper."""
-    temperature: float = Field(0.8, ge=0)
+    temperature: float = Field(0.8, ge=0, le=100)
     """0.8 in the paper."""
     top_p: float = Field(0.95, gt=0, le=1)
     """0.95 in the paper."""
-    max_tokens: int = Field(4096, ge=1)
+    max_tokens: int = Field(4096, ge=1, le=2**31 - 1)
     """Longest response in tokens; 4096 in the paper. Less where the context leaves less room."""
-    seed: int = 0
+    seed: int = _SEED
     """Run seed: every request's seed is derived from it and from the prompt's id."""
 
 
 class Selection(_Section):
     metric: MetricName = "map"
     """map: M_AP (Eq. 11); eva: M_r; implicit: -M_pi; uniform: random."""
-    alpha: float = Field(2.5, ge=0)
+    alpha: float = Field(2.5, ge=0, le=1e6)
     """Weight of the implicit margin in M_AP; 2.5 for Gemma-2-9b-it, 5.0 for Llama-3-8b-instruct in the paper."""
     k: int | str = "20%"
     """Pairs kept, a number or a percentage of the ranked set. 20% of five rewrites is as many as there are prompts."""
@@ -116,7 +142,7 @@ class Selection(_Section):
     """degenerate: no ties, no (nearly) identical pairs, no cut-off winner. paper: max against min, no check."""
     pair_rule: PairRule = "max_min"
     """How a pair is made of the n responses; best against worst in the paper."""
-    margin: float = Field(0.0, ge=0)
+    margin: float = Field(0.0, ge=0, le=1e12)
     """Smallest explicit margin of a pair, whatever the rule."""
     allow_cut_off: bool = False
     """Let a response that hit the length limit be the chosen one."""
@@ -124,20 +150,19 @@ class Selection(_Section):
     @field_validator("k")
     @classmethod
     def _count_or_share(cls, value: int | str) -> int | str:
-        text = str(value).strip()
+        text = "" if isinstance(value, int) and value.bit_length() > 64 else str(value).strip()
         number = text.removesuffix("%")
-        try:
-            ok = 0 < float(number) <= 100 if text.endswith("%") else int(number) > 0
-        except ValueError:
-            ok = False
-        if not ok:
-            raise ValueError(f"{value!r} is not a number of pairs such as 10000, nor a percentage such as '20%'")
+        if not _K.fullmatch(text) or not 0 < float(number) <= (100 if text.endswith("%") else 10**12):
+            raise ValueError(f"{quoted(value)} is not a number of pairs such as 10000, nor a percentage such as '20%'")
         return text if text.endswith("%") else int(number)
 
 
 class Recipe(_Section):
-    name: str
-    """Names the run's folder unless a run is named: the file's name without .toml."""
+    """All that a dataset depends on, checked and frozen; `load_recipe` makes one."""
+
+    name: str = Field(pattern=f"^{NAME}$")
+    """Names the run's folder unless a run is named: letters, digits, ".", "_" and "-". The file's name without .toml
+    by default."""
     algorithm: Algorithm = "evolve-then-select"
     """evolve-then-select: Algorithm 1, the paper's; select-then-evolve: Algorithm 2, eva's order."""
     prompts: Prompts
@@ -146,6 +171,19 @@ class Recipe(_Section):
     rewriting: Rewriting = Field(Rewriting(), alias="evolve")
     sampling: Sampling = Sampling()
     selection: Selection = Selection()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _sound(cls, data: Any) -> Any:
+        if found := faults(data):
+            raise ValueError("; ".join(found[:10]))
+        return data
+
+    @property
+    def min_content(self) -> float:
+        """`evolve.min_content`, its default resolved."""
+        given = self.rewriting.min_content
+        return given if given is not None else 0.0 if self.policy.model == "fake" else MIN_CONTENT
 
     @model_validator(mode="after")
     def _combined_needs_evolved(self) -> Recipe:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Any
 
-from evolve.pool.files import write_file
+from evolve.pool.json_files import Damaged, read_json, write_json
 from evolve.recipe.loading import override_recipe
 from evolve.recipe.resolved import Resolved, from_json
 from evolve.recipe.sections import Recipe
@@ -26,23 +25,21 @@ def keep(folder: Path, iteration: int, resolved: Resolved, defaults: Recipe) -> 
         "algorithm": defaults.algorithm,
         "selection": defaults.selection.model_dump(mode="json"),
     }
-    path = _path(folder, iteration)
-    content = (json.dumps(data, indent=2, ensure_ascii=False) + "\n").encode()
-    if not path.is_file() or path.read_bytes() != content:
-        write_file(path, content)
+    write_json(_path(folder, iteration), data)
 
 
 def kept(folder: Path, iteration: int) -> Resolved | None:
     """What an iteration of the run in `folder` was resolved to; None where there is none yet. Raises `UserError`."""
     path = _path(folder, iteration)
     try:
-        return from_json(json.loads(path.read_bytes()))
+        return from_json(read_json(path))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (Damaged, ValueError, KeyError, TypeError) as error:
+        what = str(error) if isinstance(error, Damaged) else type(error).__name__
         raise UserError(
-            f"{path} is damaged ({type(error).__name__}). Run `evolve run` with this run's recipe again: it writes the "
-            "file anew and computes nothing twice."
+            f"{path} is damaged ({what}). Run `evolve run` with this run's recipe again: it writes the file anew and "
+            "computes nothing twice."
         ) from error
 
 
@@ -71,7 +68,9 @@ def stored_recipe(folder: Path, iteration: int, overrides: dict[str, Any]) -> Re
     """The recipe of an iteration of the run in `folder`, with `overrides` on top. Raises `UserError`."""
     found = kept(folder, iteration)
     if found is None:
-        there = ", ".join(map(str, iterations(folder))) or "none"
+        there = ", ".join(map(str, iterations(folder)))
+        if not there:
+            raise UserError(f"No run at {folder}: expected a folder that `evolve run` made.")
         raise UserError(f"{folder} has no iteration {iteration}. There are: {there}. `evolve run --iter` makes one.")
     return override_recipe(found.recipe.model_dump(), overrides, str(_path(folder, iteration)))
 

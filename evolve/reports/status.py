@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import pyarrow as pa
+
+from evolve.datasets.folder import read_manifest
 from evolve.pool.pool import Pool
+from prompts.display import shown
 
 
 def describe(folder: Path) -> str:
@@ -28,8 +33,7 @@ def describe(folder: Path) -> str:
     lines += [f"  damaged    {path} (set aside; its rows are computed again by `evolve run`)" for path in damaged]
     datasets = sorted(folder.glob("iteration-*/*/*/manifest.json"))
     for path in datasets:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-        lines.append(f"  dataset    {path.parent / 'train.parquet'}: {manifest['rows']['train']['kept']:,} pairs")
+        lines.append(f"  dataset    {path.parent / 'train.parquet'}: {_n_pairs(read_manifest(path.parent))}")
     if not datasets:
         lines.append("  no dataset yet: `evolve run` goes on where it stopped")
     return "\n".join(lines)
@@ -38,14 +42,26 @@ def describe(folder: Path) -> str:
 def _responses(pool: Pool) -> list[str]:
     rows: Counter[str] = Counter()
     refused: Counter[str] = Counter()
-    for part in pool.responses.scan(["sampler_id", "error"]):
-        rows.update(part.filter(part["error"].is_null())["sampler_id"].to_pylist())
-        refused.update(error for error in part["error"].to_pylist() if error)
+    prompts = np.concatenate([np.empty(0, "S24"), *(_ids(part["id"]) for part in pool.prompts.scan(["id"]))])
+    orphans = 0
+    for sampler_id in pool.sampler_ids():
+        for part in pool.responses(sampler_id).scan(["prompt_id", "error"]):
+            rows[sampler_id] += part["error"].null_count
+            refused.update(error for error in part["error"].to_pylist() if error)
+            orphans += int(np.count_nonzero(~np.isin(_ids(part["prompt_id"]), prompts)))
     lines = [
-        f"  responses  {n:,} by {pool.description('sampler', sampler_id).get('policy', '?')} ({sampler_id})"
+        f"  responses  {n:,} by {_name(pool.description('sampler', sampler_id).get('policy'))} ({_name(sampler_id)})"
         for sampler_id, n in rows.most_common()
     ]
-    return lines + ([f"  refused    {refused.total():,} prompts{_listed(refused)}"] if refused else [])
+    if refused:
+        lines.append(f"  refused    {refused.total():,} prompts{_listed(refused)}")
+    if orphans:
+        lines.append(f"  orphans    {orphans:,} responses whose prompt was lost: not read")
+    return lines
+
+
+def _ids(column: pa.ChunkedArray) -> np.ndarray:
+    return np.array(column.to_pylist(), "S24")
 
 
 def _rewards(pool: Pool, reward_id: str) -> list[str]:
@@ -53,10 +69,22 @@ def _rewards(pool: Pool, reward_id: str) -> list[str]:
     for part in pool.rewards(reward_id).scan(["error"]):
         n += len(part)
         errors.update(error for error in part["error"].to_pylist() if error)
-    name = pool.description("reward", reward_id).get("reward", "?")
+    name = _name(pool.description("reward", reward_id).get("reward"))
     return [f"  rewards    {n:,} by {name} ({reward_id}){_listed(errors)}"]
 
 
 def _listed(counts: Counter[str]) -> str:
-    words = ", ".join(f"{name} {n:,}" for name, n in counts.most_common() if n)
+    words = ", ".join(f"{_name(name)} {n:,}" for name, n in counts.most_common() if n)
     return f" ({words})" if words else ""
+
+
+def _n_pairs(manifest: dict[str, Any]) -> str:
+    try:
+        return f"{manifest['rows']['train']['kept']:,} pairs"
+    except (KeyError, TypeError, ValueError):
+        return "its manifest.json is damaged; `evolve select` with its options writes it anew"
+
+
+def _name(name: Any) -> str:
+    """What a row or a setting calls itself, on one line whatever it holds."""
+    return shown(str(name), one_line=True) if name else "?"

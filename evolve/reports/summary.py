@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from evolve.api import Dataset
 from evolve.pool.lookup import Lookup
 from evolve.run import Run
 from evolve.views.outcome import Outcome
+from prompts.display import shown
+from prompts.reasons import REASONS
 
 N_REWRITES = 4
 WIDTH = 240
@@ -54,6 +57,9 @@ def _counts(folder: Path, manifest: dict[str, Any]) -> str:
     if errors := manifest["reward_errors"]:
         told = ", ".join(f"{reason} {n:,}" for reason, n in sorted(errors.items(), key=lambda item: -item[1]))
         lines.append(f"  without a score    {sum(errors.values()):>7,} responses   ({told})")
+    if owed := manifest["owed"]:
+        told = ", ".join(f"{reason} {n:,}" for reason, n in owed.items())
+        lines.append(f"  owed: {told}. A machine's fault; the same command tries again" + _advice(owed))
     seconds = ", ".join(
         f"{name} {stage['seconds']:.1f} s" for name, stage in manifest["stages"].items() if stage["seconds"] >= 0.05
     )
@@ -62,6 +68,11 @@ def _counts(folder: Path, manifest: dict[str, Any]) -> str:
         + (f"; {seconds}" if seconds else "")
     )
     return "\n".join(lines)
+
+
+def _advice(owed: dict[str, int]) -> str:
+    advice = [REASONS[reason].advice for reason in owed if reason in REASONS and REASONS[reason].advice]
+    return f" ({'; '.join(advice)})." if advice else "."
 
 
 def _rewrites(outcome: Outcome, prompts: Lookup) -> str:
@@ -96,13 +107,19 @@ def _pair(run: Run, outcome: Outcome, prompts: Lookup) -> str:
 
 def _next(run: Run, folder: Path, manifest: dict[str, Any]) -> str:
     other = "eva" if manifest["ranking"]["metric"] != "eva" else "map"
-    command = _command()
+    command, at = shlex.quote(_command()), shlex.quote(_as_argument(run.folder))
     return (
         "Next:\n"
-        f"  the same rows by another metric, in seconds   {command} select {run.folder} --metric {other}\n"
-        f"  what the pool holds                           {command} status {run.folder}\n"
+        f"  the same rows by another metric, in seconds   {command} select {at} --metric {other}\n"
+        f"  what the pool holds                           {command} status {at}\n"
         f"  every count and setting                       {folder / 'manifest.json'}"
     )
+
+
+def _as_argument(folder: Path) -> str:
+    """A run's folder as a path that the command takes for one: with a slash, and no option by its look."""
+    text = str(folder)
+    return text if "/" in text and not text.startswith(("-", "~")) else f"./{text}"
 
 
 def _command() -> str:
@@ -114,5 +131,5 @@ def _command() -> str:
 
 
 def _short(text: str) -> str:
-    line = " ".join(text.split())
+    line = shown(" ".join(text.split()), one_line=True)
     return line if len(line) <= WIDTH else line[: WIDTH - 3] + "..."

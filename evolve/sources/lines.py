@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from evolve.sources.opening import kind_of, open_text
 from prompts.errors import UserError
 
 TEXT_COLUMN = "prompt"  # what a bare string (a line of .txt, a JSON string) is taken for
@@ -27,7 +29,7 @@ Row = dict[str, Any] | Unreadable
 
 def lines_of(path: Path) -> Iterator[str | Unreadable]:
     """The lines of a text file; one that is not UTF-8 costs itself alone."""
-    with path.open("rb") as file:
+    with open_text(path) as file:
         for n, line in enumerate(file):
             try:
                 yield line.decode("utf-8-sig" if n == 0 else "utf-8").rstrip("\r\n")
@@ -62,7 +64,8 @@ def json_rows(path: Path) -> Iterator[Row]:
         yield from jsonl_rows(path)
         return
     try:
-        data = json.loads(path.read_text("utf-8-sig"))
+        with open_text(path) as file:
+            data = json.loads(file.read().decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise UserError(
             f"{path} is not JSON ({error}). Expected a list of objects; for one object a line use .jsonl."
@@ -92,13 +95,21 @@ def _as_row(value: Any) -> Row:
 
 def cells_of(path: Path) -> Iterator[list[str]]:
     csv.field_size_limit(_CELL)
-    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+    binary = open_text(path)
+    with io.TextIOWrapper(binary, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+        delimiter = "\t" if kind_of(path) == ".tsv" else _delimiter(file.readline())
+        file.seek(0)
         try:
-            yield from (cells for cells in csv.reader(file) if cells)
+            yield from (cells for cells in csv.reader(file, delimiter=delimiter) if cells)
         except csv.Error as error:
             raise UserError(
                 f"{path} is not CSV ({error}). Expected commas, and quotes around text with line ends."
             ) from error
+
+
+def _delimiter(header: str) -> str:
+    """What parts the columns: the semicolon or tab of a header that has no comma."""
+    return next((sign for sign in ",;\t" if sign in header), ",")
 
 
 def csv_rows(path: Path) -> Iterator[Row]:
@@ -118,5 +129,6 @@ READERS: dict[str, Callable[[Path], Iterator[Row]]] = {
     ".json": json_rows,
     ".jsonl": jsonl_rows,
     ".csv": csv_rows,
+    ".tsv": csv_rows,
     ".txt": txt_rows,
 }

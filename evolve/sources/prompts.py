@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import heapq
+import logging
 from array import array
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from evolve.sources.lines import Row, Unreadable
-from evolve.sources.messages import INPUT_COLUMNS, RowDropped, messages_of
+from evolve.sources.messages import RowDropped, messages_of, taken_along
 from evolve.sources.rows import Source, open_source
 from prompts import Message, Prompt, conversation_key
 from prompts.errors import UserError
 from prompts.filters import DUPLICATE
+
+log = logging.getLogger(__name__)
 
 COLUMNS = ("prompt", "messages", "conversations", "conversation", "instruction", "question", "query", "text")
 NOT_DRAWN = "not_drawn"
@@ -50,11 +53,6 @@ class SourcePrompts:
 
     def __len__(self) -> int:
         return len(self.rows)
-
-    @property
-    def fingerprint(self) -> str:
-        """Identity of the source's content: a hash of the file(s), or dataset, split and commit."""
-        return self.source.fingerprint
 
     @property
     def prompts(self) -> Iterator[Prompt]:
@@ -93,6 +91,8 @@ def load_prompts(
         )
     opened = open_source(source, split)
     column = _column(source, opened, column)
+    if ignored := [name for name in opened.columns if name not in (column, *taken_along(column))]:
+        log.info("%s: prompts are taken from %s; not read: %s", source, column, ", ".join(ignored[:12]))
     books = _Books()
     unique = _unique(opened, column, books)
     if limit is None:
@@ -108,7 +108,8 @@ def load_prompts(
 
 def _column(source: str, opened: Source, column: str | None) -> str:
     if not opened.columns:
-        raise UserError(f"{source} has no row that can be read. Expected prompts, one a row.")
+        first = next((row.why for row in opened.rows(()) if isinstance(row, Unreadable)), "nothing in it")
+        raise UserError(f"{source} has no row that can be read ({first}). Expected prompts, one a row.")
     there = ", ".join(opened.columns)
     if column is not None and column not in opened.columns:
         raise UserError(f"{source} has no column {column}. There are: {there}. Set `prompts.column` to one of them.")
@@ -122,8 +123,8 @@ def _column(source: str, opened: Source, column: str | None) -> str:
 
 
 def _read(source: Source, column: str) -> Iterator[Row]:
-    inputs = [name for name in INPUT_COLUMNS if name in source.columns] if column == "instruction" else []
-    return source.rows([column, *inputs])
+    along = [name for name in taken_along(column) if name in source.columns and name != column]
+    return source.rows([column, *along])
 
 
 def _messages(row: Row, column: str) -> list[Message]:

@@ -7,50 +7,61 @@ to be parsed whole). A line that can't be read is an `Unreadable` in the row's p
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
-from evolve.sources.lines import READERS, Row
+from evolve.sources.lines import READERS, Row, Unreadable
+from evolve.sources.opening import kind_of
+from evolve.sources.splits import of_split
 from prompts.errors import UserError
 
 KINDS = (".parquet", *READERS)
+# Names that `datasets` takes for ways to read the working directory.
+BUILDERS = frozenset(
+    "arrow audiofolder cache csv eval folder generator hdf5 imagefolder json lance nifti pandas parquet pdffolder "
+    "spark sql text videofolder webdataset xml".split()
+)
 _PEEK = 100  # rows of a text file that are looked at for column names
 _BATCH = 1000
 
 _HUB_NAME = re.compile(
     r"(?P<name>(?:[\w-][\w.-]*/)?[\w-][\w.-]*)(?::(?P<config>[\w.+-]+))?(?:@(?P<revision>[\w./-]+))?"
 )
-_SHARD = re.compile(r"(?P<split>.+)-\d{5}-of-\d{5}")
 
 
 @dataclass(frozen=True)
 class Source:
-    """An opened source: its columns, the identity of its content, and a way to read its rows (the columns named)."""
+    """An opened source: its columns, and a way to read its rows (the columns named)."""
 
     columns: tuple[str, ...]
-    fingerprint: str
     rows: Callable[[Sequence[str]], Iterator[Row]]
 
 
 def open_source(source: str, split: str | None = None) -> Source:
     """Find out what `source` is and open it.
 
-    A local path, or NAME[:CONFIG][@REVISION] of a Hub dataset. `split` counts for Hub datasets and for folders of
-    parquet whose file names announce one (train-00000-of-00002.parquet); a single file has no splits. Raises UserError.
+    A local path, or NAME[:CONFIG][@REVISION] of a Hub dataset. `split` counts for Hub datasets, and for files whose
+    names or folders announce one (evolve.sources.splits). Raises UserError.
     """
-    path = Path(source).expanduser()
     try:
+        path = Path(source).expanduser()
         if path.is_dir():
             return _open_folder(path, split)
         if path.is_file():
-            return _open_file(path)
-    except OSError as error:
-        raise UserError(f"{path} can't be read ({error.strerror or error}). Check its permissions.") from error
-    if path.is_absolute() or path.suffix.lower() in KINDS:
+            return _open_files(of_split([path], path.parent, split) if split else [path])
+        if path.exists():
+            raise UserError(f"{path} is no regular file. Expected {', '.join(KINDS)}, or a folder of such files.")
+    except (OSError, RuntimeError) as error:  # no such home
+        raise UserError(
+            f"{source} can't be read ({getattr(error, 'strerror', None) or error}). Check the path."
+        ) from error
+    except ValueError as error:  # a NUL in it
+        raise UserError(f"{source!r} is no path ({error}).") from error
+    if path.is_absolute() or source.startswith((".", "~")) or kind_of(path) in KINDS:
         raise UserError(_absent(source))
     return open_hub(source, split)
 
@@ -59,31 +70,42 @@ def _absent(source: str) -> str:
     return f"No file at {source}. Expected {', '.join(KINDS)}, a folder of .parquet, or a Hub dataset's name."
 
 
-def _open_file(path: Path) -> Source:
-    kind = path.suffix.lower()
+def _open_files(files: list[Path]) -> Source:
+    """Files of one kind as one source."""
+    kind = kind_of(files[0])
     if kind not in KINDS:
-        raise UserError(f"{path} ends in {kind or 'nothing'}. Expected one of {', '.join(KINDS)}; convert it first.")
+        raise UserError(
+            f"{files[0]} ends in {kind or 'nothing'}. Expected one of {', '.join(KINDS)}; convert it first."
+        )
     if kind == ".parquet":
-        return _open_parquet([path])
+        return _open_parquet(files)
     read = READERS[kind]
-    seen = (row for row in islice(read(path), _PEEK) if isinstance(row, dict))
+    seen = (row for row in islice(_each(read, files), _PEEK) if isinstance(row, dict))
     columns = dict.fromkeys(key for row in seen for key in row)
-    return Source(tuple(columns), _digest([path]), lambda _: read(path))
+    return Source(tuple(columns), lambda _: _each(read, files))
+
+
+def _each(read: Callable[[Path], Iterator[Row]], files: Sequence[Path]) -> Iterator[Row]:
+    for file in files:
+        yield from read(file)
 
 
 def _open_folder(folder: Path, split: str | None) -> Source:
-    files = sorted(folder.rglob("*.parquet"))
-    if not files:
-        raise UserError(
-            f"{folder} has no .parquet file. Expected a folder of parquet, or name one file of {', '.join(KINDS)}."
-        )
-    splits = {file: shard["split"] for file in files if (shard := _SHARD.fullmatch(file.stem))}
-    if len(splits) == len(files) and (split is not None or len(set(splits.values())) > 1):
-        files = [file for file in files if splits[file] == split]
-        if not files:
-            there = ", ".join(sorted(set(splits.values())))
-            raise UserError(f"{folder} has the splits {there}, not {split}. Set `prompts.split` to one of them.")
-    return _open_parquet(files)
+    """The files of a folder and of those below, if they are of one kind: .json counts where there is no other, for
+    descriptions are written in it.
+    """
+    by_kind: dict[str, list[Path]] = {}
+    for file in sorted(folder.rglob("*")):
+        hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
+        if not hidden and file.is_file() and kind_of(file) in KINDS and file.name.lower() != "readme.txt":
+            by_kind.setdefault(kind_of(file), []).append(file)
+    if len(by_kind) > 1:
+        by_kind.pop(".json", None)
+    if len(by_kind) != 1:
+        found = f"files of {' and '.join(by_kind)}" if by_kind else f"no {', '.join(KINDS)}"
+        raise UserError(f"{folder} has {found}. Expected files of one kind: name one file, or a folder with one kind.")
+    ((_, files),) = by_kind.items()
+    return _open_files(of_split(files, folder, split))
 
 
 def _open_parquet(files: list[Path]) -> Source:
@@ -94,25 +116,45 @@ def _open_parquet(files: list[Path]) -> Source:
     for file in files:
         try:
             columns |= dict.fromkeys(pq.read_schema(file).names)
-        except (pa.ArrowInvalid, OSError) as error:
+        except (pa.ArrowException, OSError) as error:
             raise UserError(f"{file} can't be read as parquet ({error}). Make the file again.") from error
 
     def rows(wanted: Sequence[str]) -> Iterator[Row]:
         for file in files:
-            with pq.ParquetFile(file) as table:
-                there = [name for name in wanted if name in table.schema_arrow.names]
-                for batch in table.iter_batches(_BATCH, columns=there):
-                    yield from batch.to_pylist()
+            try:
+                with pq.ParquetFile(file) as table:
+                    there = [name for name in wanted if name in table.schema_arrow.names]
+                    for batch in table.iter_batches(_BATCH, columns=there):
+                        yield from _rows_of(batch)
+            except (pa.ArrowException, OSError) as error:
+                raise UserError(f"{file} can't be read to its end ({error}). Fetch or make the file again.") from error
 
-    return Source(tuple(columns), _digest(files), rows)
+    return Source(tuple(columns), rows)
+
+
+def _rows_of(batch: Any) -> Iterator[Row]:
+    """The rows of a batch; one that Python can't hold (text not in UTF-8, a date out of range) costs itself alone."""
+    try:
+        yield from batch.to_pylist()
+    except (ValueError, OverflowError):
+        for i in range(len(batch)):
+            try:
+                yield from batch.slice(i, 1).to_pylist()
+            except (ValueError, OverflowError) as error:
+                yield Unreadable(f"a value that can't be read ({error})")
 
 
 def open_hub(source: str, split: str | None) -> Source:
     """A split of NAME[:CONFIG][@REVISION] through `datasets`; None is the only split there is. Raises UserError."""
     named = _HUB_NAME.fullmatch(source)
-    if named is None:
+    if named is None or len(source) > 255:
         raise UserError(_absent(source))
     name, config, revision = named.groups()
+    if "/" not in name and name in BUILDERS:
+        raise UserError(
+            f"{source} is the name of a file format, not of a dataset. Give the path of a file ({', '.join(KINDS)}), "
+            "or a Hub dataset as OWNER/NAME."
+        )
     import datasets
 
     try:
@@ -130,9 +172,7 @@ def open_hub(source: str, split: str | None) -> Source:
         for batch in found.select_columns(list(wanted)).iter(_BATCH):
             yield from (dict(zip(batch, values, strict=True)) for values in zip(*batch.values(), strict=True))
 
-    # `datasets` keeps a dataset of the Hub in a folder named by its commit.
-    commit = Path(found.cache_files[0]["filename"]).parent.name
-    return Source(tuple(found.column_names), f"{source.partition('@')[0]}/{found.split}@{commit}", rows)
+    return Source(tuple(found.column_names), rows)
 
 
 def _hub_trouble(source: str, split: str | None, error: Exception) -> str:
@@ -148,11 +188,3 @@ def _hub_trouble(source: str, split: str | None, error: Exception) -> str:
     else:
         out = "Set `prompts.split` to a split that is there, or download the data and name the file."
     return f"{source} (split {split}) can't be loaded from the Hub: {said}. {out}"
-
-
-def _digest(files: Sequence[Path]) -> str:
-    total = hashlib.blake2b(digest_size=12)
-    for path in files:
-        with path.open("rb") as file:
-            total.update(hashlib.file_digest(file, "blake2b").digest())
-    return total.hexdigest()

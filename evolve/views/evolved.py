@@ -9,10 +9,11 @@ from typing import Any
 
 from evolve.pool.claims import rewrite_key
 from evolve.pool.pool import Pool
-from evolve.views.verdicts import MAYBE_KEPT, accepted
+from evolve.views.verdicts import MAYBE_KEPT, accepted, present_verdict
 from prompts import RewriteTemplate, conversation_key
 from prompts.errors import UserError
 from prompts.filters import DUPLICATE
+from prompts.reasons import KEPT
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ def evolved_prompts(
     sampler_id: str,
     per_strategy: int,
     reward_limit: int | None,
+    min_content: float = 0.0,
 ) -> Evolved:
     """X' of `parents`: their accepted rewrites without duplicates of each other or of the prompts `initial` (X).
 
@@ -51,11 +53,11 @@ def evolved_prompts(
     evolved = Evolved([], [], [], len(asked))
     for n in range(len(asked)):
         row, key = rows[n]
-        reason = "" if accepted(row, reward_limit) else row["verdict"]
-        if not reason and key in taken:
-            reason = DUPLICATE
-        if reason:
-            evolved.dropped[reason] += 1
+        why = present_verdict(row, reward_limit, min_content)
+        if why == KEPT and key in taken:
+            why = DUPLICATE
+        if why != KEPT:
+            evolved.dropped[why] += 1
             continue
         taken.add(key)
         evolved.ids.append(row["id"])
@@ -65,15 +67,25 @@ def evolved_prompts(
 
 
 def readable(
-    pool: Pool, sample: Collection[str], parents: Collection[str], templates: Collection[str], reward_limit: int | None
+    pool: Pool,
+    sample: Collection[str],
+    parents: Collection[str],
+    templates: Collection[str],
+    reward_limit: int | None,
+    min_content: float,
 ) -> set[str]:
     """Ids of the prompts whose responses are read, as far as they are there: `sample`, and the accepted rewrites of
     `parents` by these strategies. Duplicates among them too: which of them is in X' depends on the set.
     """
-    found = set(sample)
-    for part in pool.prompts.scan(["id", "parent_id", "strategy", "verdict", "reward_limit"]):
+    found = set()
+    for part in pool.prompts.scan(["id", "parent_id", "strategy", "verdict", "reward_limit", "content_kept"]):
         for row in part.to_pylist():
-            if row["parent_id"] in parents and row["strategy"] in templates and accepted(row, reward_limit):
+            if row["parent_id"]:
+                ours = row["parent_id"] in parents and row["strategy"] in templates
+                is_read = ours and accepted(row, reward_limit, min_content)
+            else:
+                is_read = row["id"] in sample
+            if is_read:
                 found.add(row["id"])
     return found
 
@@ -104,7 +116,8 @@ def _read(
     """The asked-for rewrites by rank, with the key of their conversation, and the keys of X."""
     rows: dict[int, tuple[dict[str, Any], bytes]] = {}
     taken: set[bytes] = set()
-    for part in pool.prompts.scan(["key", "id", "messages", "parent_id", "strategy", "verdict", "reward_limit"]):
+    columns = ["key", "id", "messages", "parent_id", "strategy", "verdict", "reward_limit", "content_kept"]
+    for part in pool.prompts.scan(columns):
         for row in part.to_pylist():
             messages = row.pop("messages")
             if not row["parent_id"] and row["id"] in initial:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evolve.recipe.sections import Selection
+from evolve.recipe.sections import Recipe, Selection
 from evolve.views.evolved import Evolved
 from evolve.views.pairs import Pairs
 from prompts.errors import UserError
@@ -46,6 +46,23 @@ class Outcome:
     ranking: Ranking
     selected: Pairs
     train: Pairs
+
+
+def check_k(recipe: Recipe, n_prompts: int) -> None:
+    """Raise `UserError` for a k that is larger than any set there can be, before a model has done any work for it."""
+    k, rewriting = recipe.selection.k, recipe.rewriting
+    n_rewrites = n_prompts * len(rewriting.strategies) * rewriting.per_strategy
+    if recipe.algorithm == "select-then-evolve":
+        most, what = n_prompts, f"{n_prompts} prompts"
+    elif recipe.selection.ranked == "combined":
+        most, what = n_prompts + n_rewrites, f"{n_prompts} prompts and at most {n_rewrites} rewrites of them"
+    else:
+        most, what = n_rewrites, f"at most {n_rewrites} rewrites of {n_prompts} prompts"
+    if isinstance(k, int) and k > most:
+        raise UserError(
+            f"k is {k}, and the set to select from is made of {what}. Lower K, give a percentage (K=20%), or add "
+            "prompts. Nothing has been generated."
+        )
 
 
 def rank(pairs: Pairs, rule: Selection, seed: int) -> Ranking:

@@ -1,4 +1,4 @@
-"""The numbers of all responses of a sampler, with their rewards. Texts are looked at part by part and not kept."""
+"""The numbers of all responses of a sampler, with their rewards. No text is read."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ import pyarrow.compute as pc
 
 from evolve.pool.pool import Pool
 from evolve.recipe.identity import Maker
+from prompts.reasons import is_owed
 from rewards.combination import combine
+
+COLUMNS = ["id", "prompt_id", "sample_index", "text_key", "blank", "n_tokens", "logp", "finish_reason", "error"]
 
 
 @dataclass(frozen=True)
@@ -37,27 +40,29 @@ class Responses:
 def load_responses(
     pool: Pool, sampler_id: str, rewards: Sequence[Maker], n: int, reference: Collection[str]
 ) -> Responses:
-    """Read the numbers of all responses with sample index below n; texts are looked at part by part and not kept.
+    """Read the numbers of all responses with sample index below n.
 
     Of several reward models the score is the weighted mean of z-scores, standardized over the responses to the prompts
     `reference` (X), so that D and D' are on one scale and a score does not depend on what else was evolved.
     """
     errors: dict[str, str] = {}
     parts = []
-    columns = ["id", "prompt_id", "sampler_id", "sample_index", "text", "n_tokens", "logp", "finish_reason", "error"]
-    for part in pool.responses.scan(columns):
-        part = part.filter(pc.and_(pc.equal(part["sampler_id"], sampler_id), pc.less(part["sample_index"], n)))
+    for part in pool.responses(sampler_id).scan(COLUMNS):
         refused = part.filter(pc.less(part["sample_index"], 0))
         errors |= dict(zip(refused["prompt_id"].to_pylist(), refused["error"].to_pylist(), strict=True))
-        part = part.filter(pc.greater_equal(part["sample_index"], 0))
-        parts.append(_without_text(part))
-    rows = pa.concat_tables(parts) if parts else _without_text(pool.responses.schema.empty_table().select(columns))
-    rows = rows.sort_by([("prompt_id", "ascending"), ("sample_index", "ascending")])
+        part = part.filter(pc.and_(pc.greater_equal(part["sample_index"], 0), pc.less(part["sample_index"], n)))
+        parts.append(part.drop_columns(["error"]))
+    empty = pool.responses(sampler_id).schema.empty_table().select(COLUMNS).drop_columns(["error"])
+    rows = pa.concat_tables(parts or [empty])
+    rows = rows.append_column("place", pa.array(np.arange(len(rows))))
+    order = [("prompt_id", "ascending"), ("sample_index", "ascending"), ("place", "ascending")]
+    rows = _one_each(rows.sort_by(order))
     ids = np.array(rows["id"].to_pylist(), "S24")
     prompt_ids = np.array(rows["prompt_id"].to_pylist(), "S24")
     scores, disagreement, reward_errors = _rewards_of(pool, rewards, ids, prompt_ids, reference)
     unique, starts = np.unique(prompt_ids, return_index=True)
     ends = np.append(starts, len(prompt_ids))[1:]  # none of none
+    spans = {p.decode(): slice(int(a), int(b)) for p, a, b in zip(unique, starts, ends, strict=True)}
     return Responses(
         ids=ids,
         scores=scores,
@@ -68,18 +73,26 @@ def load_responses(
         finished=np.array(rows["finish_reason"].to_pylist(), dtype=object) == "stop",
         blank=rows["blank"].to_numpy(),
         text_keys=rows["text_key"].to_numpy(),
-        spans={p.decode(): slice(int(a), int(b)) for p, a, b in zip(unique, starts, ends, strict=True)},
-        errors=errors,
+        spans=spans,
+        errors={one: reason for one, reason in errors.items() if not (is_owed(reason) and _is_whole(spans, one, n))},
     )
 
 
-def _without_text(part: pa.Table) -> pa.Table:
-    text = part["text"]
-    blank = pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(text)), 0)
-    keys = pa.array([hash(one) for one in text.to_pylist()], pa.int64())
-    return (
-        part.drop_columns(["text", "error", "sampler_id"]).append_column("blank", blank).append_column("text_key", keys)
-    )
+def _is_whole(spans: dict[str, slice], prompt_id: str, n: int) -> bool:
+    """Whether all n samples of a prompt are there: what was owed once has been made since."""
+    span = spans.get(prompt_id, slice(0, 0))
+    return int(span.stop - span.start) >= n
+
+
+def _one_each(rows: pa.Table) -> pa.Table:
+    """Of sorted rows with the same prompt and sample index the last: a sample that was lost and made again counts once,
+    though its part came back.
+    """
+    prompts, indices = rows["prompt_id"].to_numpy(), rows["sample_index"].to_numpy()
+    if not len(rows):
+        return rows
+    is_last = np.append((prompts[1:] != prompts[:-1]) | (indices[1:] != indices[:-1]), True)
+    return rows if is_last.all() else rows.filter(pa.array(is_last))
 
 
 def _rewards_of(

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from evolve.watch.tally import Tally
+from prompts.display import shown
 
 SECONDS_BETWEEN_LINES = 15.0  # at first, where stderr is a file; then a twentieth of the time so far
 SECONDS_BETWEEN_FRAMES = 0.5
@@ -81,4 +82,4 @@ def _figures(tally: Tally, begun: _Begun) -> list[str]:
         figures.append(f"{timedelta(seconds=round(left))} left")
     if dropped := tally.dropped - before.dropped:
         figures.append("dropped: " + ", ".join(f"{reason} {n:,}" for reason, n in dropped.most_common()))
-    return figures
+    return [shown(figure, one_line=True) for figure in figures]

@@ -48,7 +48,7 @@ def add_initial(pool: Pool, claims: Claims, prompts: Iterable[Prompt]) -> list[s
         key = initial_key(prompt.id)
         if claims.claim(key):
             pool.prompts.append([prompt_row(key, prompt, KEPT)])
-    pool.prompts.flush()
+    pool.flush()
     return list(ids)
 
 

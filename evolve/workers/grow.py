@@ -11,22 +11,27 @@ from typing import Any
 from evolve.pool.claims import Claims, rewrite_key
 from evolve.pool.pool import Pool
 from evolve.recipe.sections import Recipe
-from evolve.views.verdicts import TOO_LONG_FOR_REWARD
+from evolve.views.verdicts import TOO_LONG_FOR_REWARD, present_verdict
 from evolve.watch.tally import Tally
 from evolve.workers.jobs import Job
 from evolve.workers.rows import prompt_row, refused_row, response_row
 from evolve.workers.screening import TEMPLATE_REFUSED, Screening
-from generation import Chat, Completion, Engine, Request, RequestRefused, TemplateRefused, seed_from
+from generation import Chat, Completion, Engine, EngineFailed, Request, RequestRefused, TemplateRefused, seed_from
 from prompts import Prompt, RewriteTemplate, filters, rewrite_messages
-from prompts.reasons import KEPT
+from prompts.content import content_of
+from prompts.reasons import KEPT, is_owed
 from rewards.limits import PromptContext
 
 PARENT_TOO_LONG = "parent_too_long"
 ENGINE_REFUSED = "engine_refused"
+ENGINE_FAILED = "engine_failed"
 
 
 class TooLong(Exception):
     """The prompt leaves no room for what it is to be answered with."""
+
+
+REFUSALS = (TemplateRefused, RequestRefused, EngineFailed, TooLong)
 
 
 class Grower:
@@ -63,9 +68,8 @@ class Grower:
             ids = self.chat.render(rewrite_messages(parent, template))
             seed = seed_from(self.recipe.sampling.seed, parent.id, template.strategy) + index
             (completion,) = await self._complete(ids, 1, seed)
-        except (TemplateRefused, RequestRefused, TooLong) as error:
-            reason = _reason(error, PARENT_TOO_LONG)
-            self.tally.dropped[reason] += 1
+        except REFUSALS as error:
+            reason = self._count(error, PARENT_TOO_LONG)
             self.pool.prompts.append([row | {"messages": [], "verdict": reason}])
             return
         self.tally.rewrites += 1
@@ -75,8 +79,10 @@ class Grower:
             "n_tokens": len(completion.token_ids),
             "logp": completion.logp,
             "reward_limit": self.reward_limit if verdict == TOO_LONG_FOR_REWARD else None,
+            "content_kept": content_of(parent, child),
         }
         self.pool.prompts.append([row])
+        verdict = present_verdict(row, self.reward_limit, self.recipe.min_content)
         if verdict == KEPT:
             await self._sample(child, self.claims.claim_samples(child.id, self.recipe.sampling.n), child_ids)
         else:
@@ -89,16 +95,23 @@ class Grower:
             try:
                 ids = ids or self.chat.render(prompt.messages)
                 completions = await self._complete(ids, len(run), seed)
-            except (TemplateRefused, RequestRefused, TooLong) as error:
-                reason = _reason(error, filters.TOO_LONG)
-                self.tally.dropped[reason] += 1
-                return self.pool.responses.append([refused_row(prompt_id, sampler_id, reason)])
+            except REFUSALS as error:
+                reason = self._count(error, filters.TOO_LONG)
+                return self.pool.responses(sampler_id).append([refused_row(prompt_id, sampler_id, reason)])
             self.tally.samples += len(completions)
             keep = self.recipe.policy.keep_token_ids
-            self.pool.responses.append(
+            self.pool.responses(sampler_id).append(
                 response_row(prompt_id, sampler_id, i, seed + i - run.start, completion, token_ids=keep)
                 for i, completion in zip(run, completions, strict=True)
             )
+
+    def _count(self, error: Exception, too_long: str) -> str:
+        """Why a prompt could not be asked, counted. What is owed is a row as well: the next run asks again."""
+        reason = _reason(error, too_long)
+        self.tally.dropped[reason] += 1
+        if is_owed(reason):
+            self.tally.owed[reason] += 1
+        return reason
 
     async def _complete(self, ids: list[int], n: int, seed: int) -> list[Completion]:
         """Completions of a prompt. Raises `TooLong` and `RequestRefused`."""
@@ -125,4 +138,6 @@ def _reason(error: Exception, too_long: str) -> str:
     """Why a prompt could not be asked."""
     if isinstance(error, TooLong):
         return too_long
+    if isinstance(error, EngineFailed):
+        return ENGINE_FAILED
     return TEMPLATE_REFUSED if isinstance(error, TemplateRefused) else ENGINE_REFUSED

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from evolve.pool.claims import Claims, rewrite_key
@@ -15,6 +16,7 @@ from evolve.recipe.sections import Recipe
 from evolve.views.verdicts import accepted
 from evolve.watch.tally import Tally
 from prompts import Prompt, RewriteTemplate
+from prompts.reasons import OWED
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +40,14 @@ class PolicyJobs:
     per_strategy: int
     reward_limit: int | None
     tally: Tally
+    min_content: float = 0.0
 
     def missing(self, sample: Collection[str], rewrite: Collection[str]) -> Iterator[Job]:
         """What is missing until the prompts `sample` have responses, and `rewrite` have rewrites with responses.
 
         A job is claimed when it is taken. One pass over the prompts on disk, so texts are in memory only part by part.
         """
-        columns = ["key", "id", "messages", "parent_id", "strategy", "verdict", "reward_limit"]
+        columns = ["key", "id", "messages", "parent_id", "strategy", "verdict", "reward_limit", "content_kept"]
         for part in self.pool.prompts.scan(columns):
             for row in part.to_pylist():
                 prompt = Prompt(row["messages"], row["parent_id"], row["strategy"])
@@ -79,7 +82,7 @@ class PolicyJobs:
     def _is_to_sample(self, row: dict[str, Any]) -> bool:
         """Whether a rewrite on disk, made before a crash perhaps, is still to be sampled."""
         lacks = self.claims.lacks_samples(row["id"], self.n)
-        return lacks and accepted(row, self.reward_limit) and self._is_ours(row)
+        return lacks and accepted(row, self.reward_limit, self.min_content) and self._is_ours(row)
 
     def _is_ours(self, row: dict[str, Any]) -> bool:
         """Whether this recipe would have asked for the rewrite: same template, sampler and number."""
@@ -101,8 +104,10 @@ def jobs_of(
     tally: Tally,
 ) -> PolicyJobs:
     """The jobs that `recipe` asks for."""
-    n, per_strategy = recipe.sampling.n, recipe.rewriting.per_strategy
-    return PolicyJobs(pool, claims, templates, n, per_strategy, reward_limit, tally)
+    n, rewriting = recipe.sampling.n, recipe.rewriting
+    return PolicyJobs(
+        pool, claims, templates, n, rewriting.per_strategy, reward_limit, tally, min_content=recipe.min_content
+    )
 
 
 def unscored(
@@ -111,14 +116,14 @@ def unscored(
     """Ids (bytes) of the first n responses to the prompts `wanted` that lack a reward, those of a prompt side by side,
     in the order of the pool.
 
-    `whole_groups`: all responses of a prompt of which one lacks a reward, for models that compare responses.
+    `whole_groups`, for models that compare responses: all of a prompt's where one of them lacks a reward.
     """
-    scored = [
-        np.array(part["response_id"].to_pylist(), "S24") for part in pool.rewards(reward_id).scan(["response_id"])
-    ]
+    scored = []
+    for part in pool.rewards(reward_id).scan(["response_id", "error"]):
+        final = part.filter(pc.invert(pc.is_in(part["error"], value_set=pa.array(OWED, pa.string()))))
+        scored.append(np.array(final["response_id"].to_pylist(), "S24"))
     ids, prompts = [], []
-    for part in pool.responses.scan(["id", "prompt_id", "sampler_id", "sample_index"]):
-        part = part.filter(pc.equal(part["sampler_id"], sampler_id))
+    for part in pool.responses(sampler_id).scan(["id", "prompt_id", "sample_index"]):
         part = part.filter(pc.and_(pc.greater_equal(part["sample_index"], 0), pc.less(part["sample_index"], n)))
         ids.append(np.array(part["id"].to_pylist(), "S24"))
         prompts.append(np.array(part["prompt_id"].to_pylist(), "S24"))

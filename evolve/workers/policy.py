@@ -7,16 +7,15 @@ from generation import Chat, Engine, load_chat
 from generation.checkpoint import resolve
 from generation.engines.restart import RestartingEngine
 
-FAKE_OPTIONS = ("delay", "dies_at", "deadly")  # others are vLLM's: a recipe for it can be run dry as it is
-
 
 def make_policy(recipe: Recipe) -> tuple[Engine, Chat]:
     """The engine, not yet started, and the chat of the recipe's policy."""
     policy = recipe.policy
     if policy.model == "fake":
-        from generation.engines.fake import FakeChat, FakeEngine
+        from generation.engines.fake import OPTIONS, FakeChat, FakeEngine
 
-        options = {name: policy.engine[name] for name in FAKE_OPTIONS if name in policy.engine}
+        # Others are vLLM's: a recipe for it can be run dry as it is.
+        options = {name: policy.engine[name] for name in OPTIONS if name in policy.engine}
         return RestartingEngine(FakeEngine(policy.max_model_len or 65_536, **options)), FakeChat()
     from generation.engines.vllm import VllmEngine
 

@@ -19,7 +19,8 @@ from evolve.watch.progress import progress
 from evolve.watch.tally import Tally
 from evolve.workers.jobs import unscored
 from prompts import Message
-from rewards.protocol import Group, RewardModel, Score
+from prompts.reasons import is_owed
+from rewards.protocol import Group, RewardModel, Score, ScoringStopped
 
 log = logging.getLogger(__name__)
 
@@ -45,36 +46,49 @@ class RewardWorker:
         self._model: RewardModel | None = None
 
     def score_missing(self) -> int:
-        """Score what lacks a reward; returns how many were scored. Raises `Busy` if another worker is at it."""
+        """Score what lacks a reward; returns how many have one now. Raises `Busy` if another worker is at it.
+
+        What a machine's fault left without one is kept as such and counted in `tally.owed`: it is missing still.
+        """
+        before = self.tally.owed.total()
         with self.pool.scoring(self.maker.id):
             ids = self.missing()
             if len(ids):
                 self._score(ids)
-        return len(ids)
+        return len(ids) - (self.tally.owed.total() - before)
 
     def missing(self) -> np.ndarray:
         """Ids of the responses that lack a reward."""
-        pairwise = self.pool.description("reward", self.maker.id).get("kind") == "pairwise"
-        wanted = self.wanted()
-        return unscored(self.pool, self.sampler_id, self.maker.id, self.n, wanted, whole_groups=pairwise)
+        wanted, compares = self.wanted(), "n" in self.maker.settings
+        return unscored(self.pool, self.sampler_id, self.maker.id, self.n, wanted, whole_groups=compares)
 
     def _score(self, ids: np.ndarray) -> None:
         self.tally.passed, self.tally.total = 0, len(ids)
         table = self.pool.rewards(self.maker.id)
         try:
+            responses, prompts = Lookup(self.pool.responses(self.sampler_id), "id"), Lookup(self.pool.prompts, "id")
             with progress(self.tally, "rewards"):
-                for groups, members in _groups(ids, Lookup(self.pool.responses, "id"), Lookup(self.pool.prompts, "id")):
+                for groups, members in _groups(ids, responses, prompts):
                     self._model = self._model or self._load(groups)
-                    table.append(_rows(members, self._model.score(groups), self.tally))
+                    try:
+                        scores = self._model.score(groups)
+                    except ScoringStopped as stopped:
+                        table.append(_rows(members, stopped.scores, self.tally))
+                        raise
+                    table.append(_rows(members, scores, self.tally))
             self.tally.memory_mib["with_reward"] = used_mib()
         finally:
-            table.flush()
+            self.pool.flush()
 
     def _load(self, groups: list[Group]) -> RewardModel:
         """Load the model, check on the first groups that a batch scores as each row alone, and describe it."""
         reward = self.reward
         model = rewards.load(
-            self.maker.model, dtype=reward.dtype, batch_tokens=reward.batch_tokens, compat=reward.compat
+            self.maker.model,
+            dtype=reward.dtype,
+            batch_tokens=reward.batch_tokens,
+            compat=reward.compat,
+            base_url=reward.base_url,
         )
         difference = rewards.trust_check(model, groups)
         log.info("%s: a batch and each row alone agree within %.1g", self.maker.model, difference)
@@ -94,10 +108,11 @@ def _rows(members: list[list[str]], scores: list[list[Score]], tally: Tally) -> 
         for of_group, of_prompt in zip(members, scores, strict=True)
         for identity, score in zip(of_group, of_prompt, strict=True)
     ]
-    tally.scored += len(rows)
     tally.passed += len(rows)
     tally.worked += len(rows)
     tally.dropped.update(row["error"] for row in rows if row["error"])
+    tally.owed.update(row["error"] for row in rows if is_owed(row["error"] or ""))
+    tally.scored += len(rows)
     return rows
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 from generation import Completion
@@ -30,12 +31,20 @@ def response_row(
         "sampler_id": sampler_id,
         "sample_index": index,
         "text": completion.text,
+        "text_key": text_key(completion.text),
+        "blank": not completion.text.strip(),
         "n_tokens": len(completion.token_ids),
         "logp": completion.logp,
         "finish_reason": completion.finish_reason,
         "seed": seed,
         "token_ids": list(completion.token_ids) if token_ids else None,
     }
+
+
+def text_key(text: str) -> int:
+    """A number of 64 bits that tells texts apart."""
+    digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True)
 
 
 def refused_row(prompt_id: str, sampler_id: str, reason: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-from generation.engine import Completion, EngineDied, FinishReason, Request, RequestRefused
+from generation.engine import Completion, EngineDied, EngineFailed, FinishReason, Request, RequestRefused
 from prompts import Message
 
 _WORDS = (
@@ -15,6 +15,14 @@ _WORDS = (
     "answer because gently quick lantern market winter apple bridge teacher ocean planet window garden copper silent"
 ).split()
 
+
+OPTIONS = (
+    "delay",
+    "dies_at",
+    "fails_at",
+    "deadly",
+    "life",
+)  # none of them says what is asked for: they make no other sampler
 
 _ROLES = {"system": 256, "user": 257, "assistant": 258}
 
@@ -35,11 +43,19 @@ class FakeEngine:
 
     Completions have 4 to 60 words, so that some rewrites pass the length filter and some do not. `delay` seconds pass
     before each answer. The engine dies, and all that it was asked meanwhile with it, once at each of the requests with
-    the ordinal numbers `dies_at` (from 1), and always at a prompt that contains the text `deadly`.
+    the ordinal numbers `dies_at` (from 1), and always at a prompt that contains the text `deadly`. It lives
+    on and fails the requests `fails_at`. Another `life` gives other completions for the same requests, as a real engine
+    may on another machine.
     """
 
     def __init__(
-        self, context_length: int = 65_536, delay: float = 0.0, dies_at: Sequence[int] = (), deadly: str = ""
+        self,
+        context_length: int = 65_536,
+        delay: float = 0.0,
+        dies_at: Sequence[int] = (),
+        fails_at: Sequence[int] = (),
+        deadly: str = "",
+        life: int = 0,
     ) -> None:
         self.context_length = context_length
         self.description: dict[str, Any] = {
@@ -51,7 +67,9 @@ class FakeEngine:
             "seeds": "per request",
         }
         self._delay = delay
+        self._life = life
         self._dies_at = set(dies_at)
+        self._fails_at = set(fails_at)
         self._deadly = list(deadly.encode())
         self._alive = False
         self._lives = 0
@@ -74,6 +92,8 @@ class FakeEngine:
         if self.requests in self._dies_at or self._is_deadly(request.prompt_token_ids):
             self._alive = False
             raise EngineDied(f"the fake engine died at request {self.requests}, as told")
+        if self.requests in self._fails_at:
+            raise EngineFailed(f"the fake engine failed request {self.requests}, as told")
         life = self._lives
         await asyncio.sleep(self._delay)
         if not self._alive or self._lives != life:
@@ -86,7 +106,8 @@ class FakeEngine:
         return n > 0 and any(ids[i : i + n] == self._deadly for i in range(len(ids) - n + 1))
 
     def _sample(self, request: Request, i: int) -> Completion:
-        rng = random.Random(f"{request.seed + i} {len(request.prompt_token_ids)}")
+        life = f" {self._life}" if self._life else ""
+        rng = random.Random(f"{request.seed + i} {len(request.prompt_token_ids)}{life}")
         n_words = min(4 + int(56 * rng.random() ** 2), request.max_tokens)
         words = rng.choices(_WORDS, k=n_words)
         cut_off = rng.random() < 0.03 or n_words == request.max_tokens  # no room for the token that ends the turn

@@ -66,7 +66,8 @@ class RestartingEngine:
             raise UserError(
                 f"The engine died {self._attempts} times on the same requests: {error.last_attempt.exception()}. "
                 "What was finished is on disk. Look at the engine's own log above (out of memory is the usual cause: "
-                "lower policy.max_model_len or policy.gpu_memory_utilization), then run the same command again."
+                "lower policy.engine.gpu_memory_utilization or policy.engine.max_num_seqs, which make no new rows), "
+                "then run the same command again."
             ) from error
         raise AssertionError("unreachable: the loop returns or raises")
 

@@ -7,8 +7,9 @@ import os
 from typing import Any
 
 from generation.device import has_gpu
-from generation.engine import Completion, EngineDied, FinishReason, Request, RequestRefused
+from generation.engine import Completion, EngineDied, EngineFailed, FinishReason, Request, RequestRefused
 from generation.engines.lifeline import mark_program
+from generation.engines.options import check_options
 from prompts.errors import UserError
 
 # What vLLM reads at import. Each is a default: what the user has set stays.
@@ -35,7 +36,8 @@ class VllmEngine:
     Log-probabilities are vLLM's `raw_logprobs`: before temperature, top-p and logit bias. Per-request seeds crash
     vLLM's CPU worker when a prefill is split over steps, so chunked prefill is off there.
 
-    `options` are passed to vLLM's engine arguments as they are (tensor_parallel_size, quantization ...).
+    `options` are passed to vLLM's engine arguments (generation.engines.options says which there may be); nothing here
+    can be overruled by them that decides what is loaded or what a log-probability means.
     """
 
     def __init__(self, model: str, *, dtype: str, max_model_len: int | None, options: dict[str, Any]) -> None:
@@ -67,7 +69,8 @@ class VllmEngine:
         except (ValueError, OSError, RuntimeError) as error:
             raise UserError(
                 f"vLLM could not load the policy {self._model!r}: {error}. Check policy.model (folder or Hub name), "
-                "policy.dtype and policy.max_model_len; on a full GPU lower policy.engine.gpu_memory_utilization."
+                "policy.dtype and policy.max_model_len; on a full GPU lower policy.engine.gpu_memory_utilization (it "
+                "makes no new rows)."
             ) from error
         self.context_length = config.model_config.max_model_len
         self.description = {
@@ -97,6 +100,7 @@ class VllmEngine:
                 "max_num_batched_tokens": max(4096, length),
                 "kv_cache_memory_bytes": _kv_bytes(self._model, max(CPU_KV_TOKENS, length)),
             }
+        check_options(self._options)
         return arguments | self._options
 
     async def complete(self, request: Request) -> list[Completion]:
@@ -136,7 +140,9 @@ class VllmEngine:
 
 
 def _completion(output: Any) -> Completion:
-    reason: FinishReason = "stop" if output.finish_reason == "stop" else "length"
+    if output.finish_reason not in ("stop", "length"):  # abort, error: it says nothing about the prompt
+        raise EngineFailed(f"vLLM ended a request with the reason {output.finish_reason!r}")
+    reason: FinishReason = output.finish_reason
     return Completion(output.text, tuple(output.token_ids), float(output.cumulative_logprob), reason)
 
 

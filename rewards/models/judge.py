@@ -1,18 +1,26 @@
 """A language model behind an OpenAI-compatible server as the judge of a response: a score parsed from what it writes.
 
-Needs the `openai` package, and the key in the environment variable OPENAI_API_KEY; OPENAI_BASE_URL names another server
-than OpenAI's. The model is "openai:NAME".
+Needs the `openai` package, and the key in the environment variable OPENAI_API_KEY; `base_url`, else OPENAI_BASE_URL,
+names another server than OpenAI's. The model is "openai:NAME". generation.openai_client says what is tried again,
+rewards.grades how a grade is read.
 """
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
+from generation.conversation import encodable
+from generation.openai_client import DEADLINE, Refused, ServerClient, ServerFailed
+from prompts import Message
 from prompts.errors import UserError
-from rewards.protocol import Group, Kind, Score
+from rewards.grades import answer_of, grade_of
+from rewards.protocol import Group, Kind, Score, ScoringStopped
+
+log = logging.getLogger(__name__)
 
 TEMPLATE = """You grade how well an assistant answered. Weigh whether the answer does what was asked, is correct, \
 complete and clear, and wastes no words. Length by itself earns nothing.
@@ -29,17 +37,14 @@ The answer to grade:
 
 Give one or two sentences of reasons. Then, on a line of its own, the grade, from 1 (useless) to 10 (perfect):
 Score: <number>"""
-SCORE = re.compile(r"^\W*Score\W*:\W*(\d+(?:\.\d+)?)\b", re.IGNORECASE | re.MULTILINE)
-LOWEST, HIGHEST = 1.0, 10.0
-ATTEMPTS = 6
+REFUSALS = 5  # in the same words, before any answer, are the server's fault and not the rows'
 
 
 class Judge:
     """A judge; scores between 1 and 10.
 
-    `template` has the placeholders {prompt} and {response}, each once; the grade is the last line "Score: NUMBER" of
-    the answer. Rate limits and failures of the network and the server are tried again, up to 6 times with growing
-    pauses (`longest_pause` seconds at most); a server that does not answer then is a UserError, as is a refused key.
+    `template` has the placeholders {prompt} and {response}, each once. A server that stays unusable, and one that
+    refuses the first REFUSALS requests in the same words, stops the scoring: ScoringStopped carries what was scored.
     """
 
     kind: Kind = "judge"
@@ -50,79 +55,88 @@ class Judge:
         self,
         model: str,
         *,
+        base_url: str | None = None,
         template: str = TEMPLATE,
         max_tokens: int = 512,
         concurrency: int = 16,
         longest_pause: float = 30.0,
+        deadline: float = DEADLINE,
     ) -> None:
         for placeholder in ("{prompt}", "{response}"):
             if template.count(placeholder) != 1:
                 raise UserError(
                     f"judge template: {placeholder} must occur once, found {template.count(placeholder)} times."
                 )
-        self.client = _client()
-        self.model, self.name, self.template = model, f"openai:{model}", template
-        self.max_tokens, self.concurrency, self.longest_pause = max_tokens, concurrency, longest_pause
+        self.server = ServerClient(model, base_url=base_url, deadline=deadline, longest_pause=longest_pause)
+        self.name, self.template = f"openai:{model}", template
+        self.max_tokens, self.concurrency = max_tokens, concurrency
+        self._answered, self._refusals = False, dict[str, int]()
 
     def score(self, groups: Sequence[Group]) -> list[list[Score]]:
         """Score of every response. Errors of a row: "no_score" (no grade in the answer, or one out of range),
-        "request_refused" (the server would not take it, for instance because it is too long)."""
-        with ThreadPoolExecutor(self.concurrency) as pool:
-            jobs = [[pool.submit(self._score, group, text) for text in group.responses] for group in groups]
-            return [[job.result() for job in row] for row in jobs]
+        "no_answer" (it stopped before its answer), "bad_unicode", "request_refused" (for instance because it is too
+        long). Raises ScoringStopped; what it carries has "server_failed" where there is no score."""
+        with ThreadPoolExecutor(1) as thread:  # the caller may have an event loop of its own
+            return thread.submit(lambda: asyncio.run(self._score_all(groups))).result()
 
-    def _score(self, group: Group, response: str) -> Score:
-        answer = self._ask(self._request(group, response))
-        if answer is None:
+    async def _score_all(self, groups: Sequence[Group]) -> list[list[Score]]:
+        scores = [[Score(float("nan"), error="server_failed") for _ in group.responses] for group in groups]
+        places = iter([(g, n) for g, group in enumerate(groups) for n in range(len(group.responses))])
+
+        async with self.server.connect() as client:
+
+            async def work() -> None:
+                for g, n in places:
+                    scores[g][n] = await self._score(client, groups[g], groups[g].responses[n])
+
+            workers = [asyncio.create_task(work()) for _ in range(self.concurrency)]
+            done, pending = await asyncio.wait(workers, return_when=asyncio.FIRST_EXCEPTION)
+            for worker in pending:
+                worker.cancel()
+            await asyncio.gather(*pending, return_exceptions=True)
+        for worker in done:
+            if isinstance(error := worker.exception(), ServerFailed):
+                raise ScoringStopped(str(error), self._owed(scores)) from error
+            if error:
+                raise error
+        return scores
+
+    def _owed(self, scores: list[list[Score]]) -> list[list[Score]]:
+        """Refusals by a server that never answered anything say nothing about their rows."""
+        if self._answered:
+            return scores
+        return [[Score(float("nan"), error="server_failed") for _ in row] for row in scores]
+
+    async def _score(self, client: object, group: Group, response: str) -> Score:
+        text = self._request(group, response)
+        if not encodable(text):
+            return Score(float("nan"), error="bad_unicode")
+        try:
+            answer = await self.server.ask(client, [Message(role="user", content=text)], self.max_tokens)
+        except Refused as refusal:
+            self._count(str(refusal))
             return Score(float("nan"), error="request_refused")
-        grades = SCORE.findall(answer)
-        if not grades or not LOWEST <= float(grades[-1]) <= HIGHEST:
-            return Score(float("nan"), error="no_score")
-        return Score(float(grades[-1]))
+        self._answered = True
+        written = answer_of(answer.content, answer.reasoning, answer.finish_reason)
+        if written is None:
+            return Score(float("nan"), error="no_answer")
+        grade = grade_of(written)
+        return Score(float("nan"), error="no_score") if grade is None else Score(grade)
+
+    def _count(self, words: str) -> None:
+        """Tell a refusal once. Raises ServerFailed where all are refused alike."""
+        alike = re.sub(r"\d+", "0", words)
+        if alike not in self._refusals and len(self._refusals) < 20:
+            log.warning("%s at %s refuses a request: %s", self.name, self.server.base_url, words)
+        self._refusals[alike] = self._refusals.get(alike, 0) + 1
+        if not self._answered and self._refusals[alike] >= REFUSALS:
+            raise ServerFailed(
+                f"judge {self.name} at {self.server.base_url} refuses every request: {words}. "
+                "Check the model's name and what the server takes; nothing was scored."
+            )
 
     def _request(self, group: Group, response: str) -> str:
         """The filled template; texts are pasted as they are, be there placeholders in them or not."""
         prompt = "\n\n".join(f"{message['role']}: {message['content']}" for message in group.messages)
         values = {"{prompt}": prompt, "{response}": response}
         return re.sub(r"\{prompt\}|\{response\}", lambda match: values[match[0]], self.template)
-
-    def _ask(self, text: str) -> str | None:
-        """The judge's answer; None if the server refuses this request."""
-        import openai
-        from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
-
-        passing = (openai.APIConnectionError, openai.RateLimitError, openai.InternalServerError)
-        tries = Retrying(
-            retry=retry_if_exception_type(passing),
-            stop=stop_after_attempt(ATTEMPTS),
-            wait=wait_random_exponential(multiplier=0.5, max=self.longest_pause),
-            reraise=True,
-        )
-        message: Any = {"role": "user", "content": text}
-        try:
-            answer = tries(
-                self.client.chat.completions.create,
-                model=self.model,
-                messages=[message],
-                temperature=0.0,
-                max_tokens=self.max_tokens,
-            )
-        except (openai.BadRequestError, openai.UnprocessableEntityError):
-            return None
-        except openai.APIError as error:
-            raise UserError(
-                f"judge {self.name} at {self.client.base_url}: {type(error).__name__}: {error}. "
-                "Check the server, the model's name and OPENAI_API_KEY; scores up to here are kept."
-            ) from error
-        return answer.choices[0].message.content or ""
-
-
-def _client() -> Any:
-    try:
-        import openai
-    except ImportError as error:
-        raise UserError("A judge needs the openai package: pip install openai.") from error
-    try:
-        return openai.OpenAI(max_retries=0)  # tenacity tries again, by one rule
-    except openai.OpenAIError as error:
-        raise UserError("A judge needs the key of its server in the environment variable OPENAI_API_KEY.") from error

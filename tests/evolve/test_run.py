@@ -150,9 +150,25 @@ def test_nothing_to_rank_is_said_with_the_reasons(tmp_path: Path) -> None:
         make(fake_recipe(path, policy__max_model_len=CONTEXT), tmp_path / "run")
 
 
-def test_more_than_there_is_is_refused_after_the_rows_are_safe(source: Path, tmp_path: Path, made: Made) -> None:
-    with pytest.raises(UserError, match=r"k is 10000 but the set .* pairs"):
-        make(some_leave(source, selection__k=10_000), tmp_path)
+@pytest.mark.parametrize(
+    ("settings", "most"),
+    [
+        ({}, "at most 125 rewrites of 25 prompts"),
+        ({"algorithm": "select-then-evolve"}, "25 prompts"),
+        ({"selection__pool": "combined"}, "25 prompts and at most 125 rewrites"),
+    ],
+)
+def test_more_than_there_can_be_is_refused_before_any_work(
+    settings: dict[str, Any], most: str, source: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match=f"k is 10000, and the set to select from is made of {most}"):
+        make(some_leave(source, selection__k=10_000, **settings), tmp_path)
+    assert not list(tmp_path.glob("pool/responses/*/*.parquet"))
+
+
+def test_more_than_there_is_is_refused_after_the_rows_are_safe(source: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"k is 125 but the set .* pairs"):
+        make(some_leave(source, selection__k=125), tmp_path)
     assert make(some_leave(source), tmp_path).calls == NO_CALLS
 
 

@@ -15,7 +15,6 @@ import pytest
 from evolve.api import grow, open_dataset, select
 from evolve.exports.forms import export
 from evolve.recipe import stored
-from evolve.recipe.fingerprint import fingerprint, hub_commit
 from evolve.run import Run
 from evolve.views.pairs import PAIR, Pairs, _finite
 from fake_runs import NO_CALLS, Made, balanced, fake_recipe, make, prompt, write_source
@@ -140,39 +139,6 @@ def test_a_home_in_the_sources_name_is_read_and_hashed_alike(tmp_path: Path, mon
     write_source(tmp_path / "x.jsonl", [prompt(i) for i in range(10, 14)])
     other = make(fake_recipe(Path("~/x.jsonl")), tmp_path / "run")
     assert set(one.train["prompt_id"].to_pylist()).isdisjoint(other.train["prompt_id"].to_pylist())
-
-
-# What a model is.
-
-
-def test_a_folder_called_like_the_hubs_cache_is_its_content(tmp_path: Path) -> None:
-    one = armorm(tmp_path / "snapshots" / "final")
-    before = fingerprint(str(one))
-    shutil.rmtree(one)
-    assert fingerprint(str(armorm(tmp_path / "snapshots" / "final", seed=1))) != before
-    commit = "0123456789" * 4
-    for folder in (tmp_path / "snapshots" / commit, tmp_path / "models--a--b" / "snapshots" / "main"):
-        folder.mkdir(parents=True)
-        assert hub_commit(folder) == ""
-    cached = tmp_path / "models--a--b" / "snapshots" / commit
-    cached.mkdir()
-    assert hub_commit(cached) == commit
-
-
-@pytest.mark.parametrize("name", ["trainer_state.json", "optimizer.safetensors", "training_args.json", "README.md"])
-def test_what_a_trainer_leaves_beside_a_model_makes_no_other_model(name: str, tmp_path: Path) -> None:
-    folder = armorm(tmp_path / "a")
-    before = fingerprint(str(folder))
-    (folder / name).write_text("{}")
-    assert fingerprint(str(folder)) == before
-
-
-@pytest.mark.parametrize("name", ["generation_config.json", "chat_template.jinja", "added_tokens.json", "merges.txt"])
-def test_a_file_that_decides_makes_another_model(name: str, tmp_path: Path) -> None:
-    folder = armorm(tmp_path / "a")
-    before = fingerprint(str(folder))
-    (folder / name).write_text("{}")
-    assert fingerprint(str(folder)) != before
 
 
 # What a dataset is made of.

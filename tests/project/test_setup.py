@@ -110,6 +110,18 @@ def test_evolve_passes_on_what_is_set_and_nothing_else(make: Make, tmp_path: Pat
         assert f"{option} '{given[name]}'" in line
 
 
+def test_before_a_commit_and_in_ci_the_checks_are_those_of_make_lint(make: Make, tmp_path: Path) -> None:
+    set_up(make, tmp_path / "checkout")
+    lint, check = make("lint", "DEVICE=cpu"), make("check", "DEVICE=cpu")
+    assert check == lint + make("test", "DEVICE=cpu")
+    tools = {line.split()[0] for line in lint.splitlines()}
+    entries = re.findall(r"entry: (\S+)", (ROOT / ".pre-commit-config.yaml").read_text())
+    assert set(entries) == tools
+    assert len(entries) == len(lint.splitlines())
+    steps = (ROOT / ".ci" / "run").read_text().splitlines()
+    assert steps[-2:] == ["make lint", "make test"]  # the tests last: their closing line ends the log
+
+
 @pytest.mark.parametrize("setting", ["environment", "file"])
 def test_where_pip_finds_wheels_is_passed_on(setting: str, tmp_path: Path) -> None:
     """uv reads none of pip's settings; the CPU build of torch may lie where only they say."""
@@ -189,7 +201,7 @@ def test_help_imports_nothing_heavy_and_knows_the_options_of_make() -> None:
     assert {"--iter", *MAKE_OPTIONS.values()} <= set(re.findall(r"--[a-z-]+", shown))
 
 
-def test_the_wheel_has_its_templates_and_recipes(tmp_path: Path) -> None:
+def test_the_wheel_has_its_templates_types_and_recipes_and_nothing_else(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
     subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
     (wheel,) = tmp_path.glob("*.whl")
@@ -198,6 +210,11 @@ def test_the_wheel_has_its_templates_and_recipes(tmp_path: Path) -> None:
     shipped = sorted(p.name for p in (ROOT / "recipes").glob("*.toml"))
     assert shipped
     assert len(list((tmp_path / "site" / "prompts" / "templates").glob("*.txt"))) == 5
+    for package in ("prompts", "generation", "rewards", "selection", "evolve"):
+        assert (tmp_path / "site" / package / "py.typed").is_file(), f"{package} tells a user's type checker nothing"
+    others = {path.parts[0] for name in archive.namelist() if not (path := Path(name)).parts[0].endswith(".dist-info")}
+    assert others == {"prompts", "generation", "rewards", "selection", "evolve"}
+    assert not [name for name in archive.namelist() if "/factory/" in name]
     code = "from evolve.recipe.loading import recipes_folder; print(recipes_folder())"
     env = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
     run = subprocess.run(

@@ -11,8 +11,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 import rewards
+from generation.openai_client import ATTEMPTS
 from prompts.errors import UserError
-from rewards.models.judge import ATTEMPTS, Judge
+from rewards.models.judge import Judge
 from rewards.protocol import Group
 
 pytest.importorskip("openai")

@@ -76,6 +76,15 @@ def test_neighbours_with_an_equal_prompt_are_one_group() -> None:
     assert [[len(group.responses) for group in call] for call in model.calls] == [[3, 1, 1]]
 
 
+@pytest.mark.parametrize("window", [1, 2, 5])
+def test_a_group_is_never_cut(window: int) -> None:
+    lines = [{"prompt": name, "response": str(i)} for i, name in enumerate("aaabbbbcdd")]
+    model = Recording()
+    out = list(rewards.score_lines(model, lines, window=window))
+    assert [line["response"] for line in out] == [line["response"] for line in lines]
+    assert [len(group.responses) for call in model.calls for group in call] == [3, 4, 1, 2]
+
+
 def test_it_streams() -> None:
     """No more than a window is read before the first line comes out."""
     read = []
@@ -87,7 +96,7 @@ def test_it_streams() -> None:
 
     stream = rewards.score_lines(rewards.load("fake:0"), lines(), window=10)  # type: ignore[arg-type]
     next(stream)
-    assert len(read) == 10
+    assert len(read) == 11  # one ahead, to see whether the group goes on
     assert len(list(stream)) == 99
 
 

@@ -94,7 +94,7 @@ def test_results_go_to_stdout_and_all_else_to_stderr(recipe: str, tmp_path: Path
     assert "INFO" not in done.stdout
     assert "tokens/s" not in done.stdout
 
-    path = next((tmp_path / "run" / "pool").glob("responses/*.parquet"))
+    path = next((tmp_path / "run" / "pool").glob("responses/*/*.parquet"))
     path.write_bytes(b"")
     done = _python(code, "run", recipe, "--run", str(tmp_path / "run"))
     assert done.returncode == 0
@@ -144,9 +144,9 @@ def test_set_reaches_every_section(evolve: Evolve, recipe: str) -> None:
 
 
 def test_status_of_a_run_that_is_not_finished(evolve: Evolve, recipe: str) -> None:
-    code, _, err = evolve("run", recipe, "--run", "./here", "--k", "1000")
+    code, _, err = evolve("run", recipe, "--run", "./here", "--k", "12")
     assert code == 2
-    assert "k is 1000 but the set to select from has" in err
+    assert "k is 12 but the set to select from has" in err
     code, out, _ = evolve("status", "./here")
     assert code == 0
     assert "6 initial" in out

@@ -120,3 +120,30 @@ def test_the_card_says_the_numbers(made: Made) -> None:
     assert f"{ranking['sigma_pi']:.4g}" in card
     assert "evolve-then-select by map (alpha 2.5)" in card
     assert "data_files: train.parquet" in card.split("---")[1]
+
+
+def test_the_card_says_which_rows_have_a_standing(made: Made, source: Path, tmp_path: Path) -> None:
+    assert "prompts (D) they are null" in (made.folder / "README.md").read_text(encoding="utf-8")
+    other = make(some_leave(source, algorithm="select-then-evolve"), tmp_path / "run")
+    text = (other.folder / "README.md").read_text(encoding="utf-8").replace("\n", " ")
+    assert "rows of D'_k, the pairs of the rewrites" in text
+    assert "these pairs were not ranked, the pairs of their parents (`parent_id`) were" in text
+    rows = other.selected.to_pylist()
+    assert rows
+    assert all(row[name] is None for row in rows for name in ("metric_score", "rank", "selected"))
+
+
+def test_names_make_no_markup_in_the_card(made: Made) -> None:
+    from evolve.datasets.card import card
+
+    manifest = json.loads(json.dumps(made.manifest))
+    evil = "a`b\n# <script>\x1b[2J"
+    manifest["recipe"]["policy"]["model"] = manifest["recipe"]["prompts"]["source"] = evil
+    manifest["rewards"][0]["reward"] = evil
+    manifest["rows"]["prompts"]["dropped"] = {"<b>|\n": 1}
+    text = card(manifest)
+    assert text.count(r"``a`b\n# <script>\x1b[2J``") == 0
+    assert text.count(r"`` a`b\n# <script>\x1b[2J ``") == 3
+    assert "\x1b" not in text
+    assert "\n# <script>" not in text
+    assert r"&lt;b&gt;\|\\n 1" in text or r"&lt;b&gt;\|\n 1" in text

@@ -47,7 +47,7 @@ def _loaded(path: Path, cache: Path) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("form", FORMS)
 def test_every_format_loads_back_as_the_train_set(form: str, made: Made, recipe: Recipe, tmp_path: Path) -> None:
     said = export(view(made.folder.parents[2], recipe), form, tmp_path / "out")
-    path = tmp_path / "out" / "train.jsonl" if form == "llamafactory" else tmp_path / "out"
+    path = tmp_path / "out" / "fake.jsonl" if form == "llamafactory" else tmp_path / "out"
     train = made.train.to_pylist()
     assert said == f"{path}: {len(train)} pairs for {form}"
     rows = _loaded(path, tmp_path / "cache")
@@ -115,3 +115,46 @@ def test_wrong_wishes_are_told_the_right_ones(made: Made, recipe: Recipe, tmp_pa
     with pytest.raises(UserError, match="it can't be written"):
         export(view(run, recipe), "trl", tmp_path)  # a folder
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_what_is_there_and_was_not_exported_by_this_run_is_refused(made: Made, recipe: Recipe, tmp_path: Path) -> None:
+    run, out = made.folder.parents[2], tmp_path / "mine.jsonl"
+    for form in ("trl", "openrlhf", "responses"):
+        out.write_text("of someone else")
+        with pytest.raises(UserError, match=r"is not what this run has exported.*--force"):
+            export(view(run, recipe), form, out)
+        assert out.read_text() == "of someone else"
+        export(view(run, recipe), form, out, force=True)
+        first = out.read_bytes()
+        export(view(run, recipe), form, out)  # its own: no --force is needed
+        assert out.read_bytes() == first
+        out.write_bytes(first + b"edited\n")
+        with pytest.raises(UserError, match="--force"):
+            export(view(run, recipe), form, out)
+
+
+def test_a_folder_of_llamafactory_keeps_what_else_it_has(made: Made, recipe: Recipe, tmp_path: Path) -> None:
+    run, info = made.folder.parents[2], tmp_path / "dataset_info.json"
+    others = {"other": {"file_name": "train.jsonl"}, "é": {"hf_hub_url": "a/b"}}
+    info.write_text(json.dumps(others), encoding="utf-8-sig")
+    (tmp_path / "train.jsonl").write_text("theirs")
+    export(view(run, recipe), "llamafactory", tmp_path)
+    export(view(run, recipe), "llamafactory", tmp_path)
+    described = json.loads(info.read_text(encoding="utf-8"))
+    assert {name: described[name] for name in others} == others
+    assert described[recipe.name]["file_name"] == f"{recipe.name}.jsonl"
+    assert (tmp_path / "train.jsonl").read_text() == "theirs"
+
+    theirs = others | {recipe.name: {"file_name": "elsewhere.jsonl"}}
+    info.write_text(json.dumps(theirs), encoding="utf-8")
+    with pytest.raises(UserError, match=r"describes another dataset by the name fake.*--force"):
+        export(view(run, recipe), "llamafactory", tmp_path)
+    assert json.loads(info.read_text(encoding="utf-8")) == theirs
+    export(view(run, recipe), "llamafactory", tmp_path, force=True)
+    assert json.loads(info.read_text(encoding="utf-8"))["other"] == others["other"]
+
+    for broken in ("{", "[1]", "[" * 5_000):
+        info.write_text(broken)
+        with pytest.raises(UserError, match="Mend it or move it away"):
+            export(view(run, recipe), "llamafactory", tmp_path, force=True)
+        assert info.read_text() == broken

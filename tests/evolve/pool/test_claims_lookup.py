@@ -14,6 +14,7 @@ from evolve.pool.lookup import Lookup
 from evolve.pool.pool import Pool
 from evolve.workers.grow import consecutive
 from prompts import RewriteTemplate, content_id
+from prompts.errors import UserError
 
 
 def _id(i: int) -> str:
@@ -22,9 +23,9 @@ def _id(i: int) -> str:
 
 def _pool(folder: Path, table: str, parts: list[list[dict[str, Any]]]) -> Pool:
     pool = Pool(folder)
-    with pool.growing():
+    with pool.growing("s"):
         for rows in parts:
-            getattr(pool, table).append(rows)
+            (pool.prompts if table == "prompts" else pool.responses("s")).append(rows)
             pool.flush()
     return pool
 
@@ -34,7 +35,7 @@ def _samples(prompt: int, *indices: int, sampler: str = "s") -> list[dict[str, A
 
 
 def test_only_missing_samples_are_claimed_and_only_once(tmp_path: Path) -> None:
-    rows = [*_samples(1, 0, 1, 2, 3, 4), *_samples(2, 0, 2, 3), *_samples(3, -1), *_samples(4, 0, 1, sampler="other")]
+    rows = [*_samples(1, 0, 1, 2, 3, 4), *_samples(2, 0, 2, 3), *_samples(3, -1)]
     claims = Claims(_pool(tmp_path, "responses", [rows]), "s")
     expected = {1: (), 2: (1, 4), 3: (), 4: (0, 1, 2, 3, 4), 5: (0, 1, 2, 3, 4)}
     for prompt, missing in expected.items():
@@ -99,7 +100,7 @@ def test_the_key_of_a_rewrite_depends_on_all_that_was_asked() -> None:
 def test_rows_come_in_the_order_asked_for_from_whatever_part(tmp_path: Path) -> None:
     parts = [[{"id": _id(i), "text": f"text {i}"} for i in range(start, start + 5)] for start in range(0, 40, 5)]
     random.Random(1).shuffle(parts)
-    lookup = Lookup(_pool(tmp_path, "responses", parts).responses, "id")
+    lookup = Lookup(_pool(tmp_path, "responses", parts).responses("s"), "id")
     wanted = [random.Random(2).randrange(40) for _ in range(100)]  # some twice
     assert lookup.fetch([_id(i) for i in wanted], ["text"])["text"].to_pylist() == [f"text {i}" for i in wanted]
     assert lookup.fetch([_id(3)], ["id", "text"]).to_pylist() == [{"id": _id(3), "text": "text 3"}]
@@ -108,21 +109,21 @@ def test_rows_come_in_the_order_asked_for_from_whatever_part(tmp_path: Path) -> 
 def test_the_last_row_of_an_id_counts(tmp_path: Path) -> None:
     parts = [[{"id": _id(1), "text": "a"}, {"id": _id(1), "text": "b"}], [{"id": _id(2), "text": "c"}]]
     pool = _pool(tmp_path, "responses", [*parts, [{"id": _id(1), "text": "d"}, {"id": _id(3), "text": "e"}]])
-    assert Lookup(pool.responses, "id").fetch([_id(1), _id(2)], ["text"])["text"].to_pylist() == ["d", "c"]
+    assert Lookup(pool.responses("s"), "id").fetch([_id(1), _id(2)], ["text"])["text"].to_pylist() == ["d", "c"]
 
 
 def test_an_absent_id_is_an_error_and_no_id_is_no_row(tmp_path: Path) -> None:
-    lookup = Lookup(_pool(tmp_path, "responses", [[{"id": _id(1), "text": "a"}]]).responses, "id")
+    lookup = Lookup(_pool(tmp_path, "responses", [[{"id": _id(1), "text": "a"}]]).responses("s"), "id")
     assert _id(1) in lookup
     assert _id(2) not in lookup
-    with pytest.raises(KeyError):
+    with pytest.raises(UserError):
         lookup.fetch([_id(1), _id(2)], ["text"])
     assert lookup.fetch([], ["text"]).to_pydict() == {"text": []}
 
 
 def test_a_lookup_in_nothing(tmp_path: Path) -> None:
-    lookup = Lookup(Pool(tmp_path).responses, "id")
+    lookup = Lookup(Pool(tmp_path).responses("s"), "id")
     assert _id(1) not in lookup
     assert lookup.fetch([], ["text"]).num_rows == 0
-    with pytest.raises(KeyError):
+    with pytest.raises(UserError):
         lookup.fetch([_id(1)], ["text"])

@@ -150,7 +150,7 @@ def _grow_backwards(recipe: Any, folder: Path) -> None:
         grower = run.grower(engine, FakeChat())
         await run_jobs(grower, iter(jobs[::-1]), run.pool, run.tally, run.recipe.policy.in_flight)
 
-    with run.pool.growing():
+    with run.pool.growing(run.sampler.id):
         asyncio.run(grow())
     run.pool.close()
 
