@@ -15,6 +15,8 @@ from prompts.errors import UserError
 
 def prepare() -> None:
     """Let both streams take any text: what their encoding lacks is written as an escape, never an exception."""
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  (closed by who called)
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -12,6 +12,7 @@ from evolve.pool.files import not_written, whole_file
 from prompts.errors import UserError
 
 _ITERATION = re.compile(r"iteration-\d+")
+OF_A_RUN = ("recipe.json", "exports.json")
 DATASET = ("train.parquet", "selected.parquet", "manifest.json", "README.md")
 
 
@@ -54,6 +55,8 @@ def _owner(target: Path) -> str:
     for folder in target.parents:
         if folder.name == "pool" and any(folder.parent.glob("iteration-*/recipe.json")):
             return f"in the pool of the run {folder.parent}"
+    if target.name in OF_A_RUN and any(target.parent.glob("iteration-*/recipe.json")):
+        return f"a file of the run {target.parent}"
     if _ITERATION.fullmatch(target.parent.name) and target.name == "recipe.json":
         return "the recipe that a run keeps"
     if target.name in DATASET and (target.parent / "manifest.json").exists():
