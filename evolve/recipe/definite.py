@@ -8,8 +8,7 @@ from typing import Any
 
 from evolve.recipe.fingerprint import hub_commit, is_weightless
 from evolve.recipe.sections import Recipe
-from evolve.sources.opening import kind_of
-from evolve.sources.rows import KINDS
+from evolve.sources.location import absolute
 from generation.checkpoint import read_json, resolve
 from generation.device import has_gpu
 from generation.openai_client import normalised_base_url
@@ -28,7 +27,7 @@ def definite(recipe: Recipe, earlier: Recipe | None = None) -> Recipe:
     model = _pin(policy.model, pinned)
     ensemble = {_pin(name, pinned): weight for name, weight in reward.ensemble.items()}
     settings: dict[str, dict[str, Any]] = {
-        "prompts": {"source": _absolute(recipe.prompts.source)},
+        "prompts": {"source": absolute(recipe.prompts.source)},
         "policy": {"model": model, "dtype": _policy_dtype(model, policy.dtype)},
         "reward": {
             "model": _pin(reward.model, pinned),
@@ -91,13 +90,3 @@ def _base_url(recipe: Recipe, earlier: Recipe | None) -> str | None:
     if found:
         return normalised_base_url(found)
     return earlier.reward.base_url if earlier else None
-
-
-def _absolute(source: str) -> str:
-    """A path from the root, also of a file that is gone by now; a dataset of the Hub as it is."""
-    try:
-        path = Path(source).expanduser()
-        is_path = path.exists() or source.startswith((".", "/", "~")) or kind_of(path) in KINDS
-        return str(path.resolve()) if is_path else source
-    except (OSError, RuntimeError, ValueError):
-        return source  # opening it says why

@@ -10,8 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from evolve.pool.files import write_file
-from evolve.sources.opening import kind_of
-from evolve.sources.rows import KINDS
+from evolve.sources.location import locate
 from generation.checkpoint import read_json, resolve
 from prompts import content_id
 from prompts.errors import UserError
@@ -80,13 +79,14 @@ def is_weightless(model: str) -> bool:
     return model == "fake" or model.startswith(("fake:", "openai:"))
 
 
-def source_digests(source: str) -> list[str]:
-    """Digests of a local file or a folder of files; none for a dataset of the Hub, which is read once for a run."""
+def source_digests(source: str, split: str | None = None) -> list[str]:
+    """Digests of the local files that `source` and `split` stand for, and what they are read as; none for a dataset of
+    the Hub, which is read once for a run.
+    """
     try:
-        path = Path(source).expanduser()
-        found = sorted(path.rglob("*")) if path.is_dir() else [path]
-        return [file_digest(one) for one in found if one.is_file() and kind_of(one) in KINDS]
-    except (OSError, RuntimeError, ValueError):
+        location = locate(source, split)
+        return [f"{location.kind} {file_digest(file)}" for file in location.files]
+    except (UserError, OSError):
         return []  # opening it says why
 
 

@@ -85,7 +85,7 @@ def engine_version(model: str) -> str:
 def x_of(recipe: Recipe) -> str:
     """Identity of X: how it is drawn, and from what. A local source is its content, wherever it lies."""
     draw = recipe.prompts.model_dump()
-    if content := source_digests(recipe.prompts.source):
+    if content := source_digests(recipe.prompts.source, recipe.prompts.split):
         del draw["source"]
     return content_id("x", draw, recipe.policy.system_prompt, content)
 

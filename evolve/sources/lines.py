@@ -5,15 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
+from evolve.sources.columns import COLUMNS
 from evolve.sources.opening import kind_of, open_text
 from prompts.errors import UserError
 
 TEXT_COLUMN = "prompt"  # what a bare string (a line of .txt, a JSON string) is taken for
+_NOT_UTF8 = "not UTF-8, but Latin-1 or Windows-1252 perhaps"
 _CELL = 1 << 27  # characters; csv's own limit of 131,072 is short of a long prompt
 
 
@@ -34,7 +37,7 @@ def lines_of(path: Path) -> Iterator[str | Unreadable]:
             try:
                 yield line.decode("utf-8-sig" if n == 0 else "utf-8").rstrip("\r\n")
             except UnicodeDecodeError as error:
-                yield Unreadable(f"not UTF-8 ({error.reason})")
+                yield Unreadable(f"{_NOT_UTF8} ({error.reason})")
 
 
 def txt_rows(path: Path) -> Iterator[Row]:
@@ -93,36 +96,60 @@ def _as_row(value: Any) -> Row:
     return value if isinstance(value, dict) else Unreadable(f"a {type(value).__name__} where an object was expected")
 
 
-def cells_of(path: Path) -> Iterator[list[str]]:
-    csv.field_size_limit(_CELL)
-    binary = open_text(path)
-    with io.TextIOWrapper(binary, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-        delimiter = "\t" if kind_of(path) == ".tsv" else _delimiter(file.readline())
-        file.seek(0)
-        try:
-            yield from (cells for cells in csv.reader(file, delimiter=delimiter) if cells)
-        except csv.Error as error:
-            raise UserError(
-                f"{path} is not CSV ({error}). Expected commas, and quotes around text with line ends."
-            ) from error
-
-
-def _delimiter(header: str) -> str:
-    """What parts the columns: the semicolon or tab of a header that has no comma."""
-    return next((sign for sign in ",;\t" if sign in header), ",")
-
-
 def csv_rows(path: Path) -> Iterator[Row]:
-    """The first row names the columns."""
-    cells = cells_of(path)
-    header = next(cells, [])
-    for row in cells:
-        if len(row) != len(header):
-            yield Unreadable(f"{len(row)} cells where the header has {len(header)}")
-        elif any("\udc80" <= char <= "\udcff" for cell in row if not cell.isascii() for char in cell):
-            yield Unreadable("not UTF-8")
-        else:
-            yield dict(zip(header, row, strict=True))
+    """The first row names the columns. A row that is not CSV, with a quote that never ends perhaps, costs itself alone;
+    blank rows are none.
+    """
+    csv.field_size_limit(_CELL)
+    with open_text(path) as binary, _text(binary) as file:
+        delimiter = _delimiter(file, "\t" if kind_of(path) == ".tsv" else "")
+        reader = csv.reader(file, delimiter=delimiter, strict=True)
+        header = _header(path, reader)
+        while True:
+            try:
+                cells = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                yield Unreadable(f"line {reader.line_num} is not CSV ({error})")
+                continue
+            if cells:
+                yield _row(header, cells)
+
+
+def _text(binary: BinaryIO) -> io.TextIOWrapper:
+    return io.TextIOWrapper(binary, encoding="utf-8-sig", errors="surrogateescape", newline="")
+
+
+def _delimiter(file: io.TextIOWrapper, known: str) -> str:
+    """What parts the columns, by the first line, which may say it (Excel's sep=;). Leaves the file at the header."""
+    first = file.readline()
+    if said := re.fullmatch(r"sep=(.)\r?\n", first, re.IGNORECASE):
+        return said[1]
+    file.seek(0)
+    if known:
+        return known
+    names = {sign: first.strip().replace('"', "").split(sign) for sign in ",;\t|"}
+    return max(names, key=lambda sign: (any(name in COLUMNS for name in names[sign]), len(names[sign])))
+
+
+def _header(path: Path, reader: Iterator[list[str]]) -> list[str]:
+    try:
+        header = next((cells for cells in reader if cells), [])
+    except csv.Error as error:
+        raise UserError(f"{path} is not CSV ({error}). Expected the columns' names in its first line.") from error
+    twice = sorted(name for name in set(header) if name and header.count(name) > 1)
+    if twice:
+        raise UserError(f"{path} has more than one column {twice[0]}. Give each column a name of its own.")
+    return header
+
+
+def _row(header: list[str], cells: list[str]) -> Row:
+    if len(cells) != len(header):
+        return Unreadable(f"{len(cells)} cells where the header has {len(header)}")
+    if any("\udc80" <= char <= "\udcff" for cell in cells if not cell.isascii() for char in cell):
+        return Unreadable(_NOT_UTF8)
+    return dict(zip(header, cells, strict=True))
 
 
 READERS: dict[str, Callable[[Path], Iterator[Row]]] = {

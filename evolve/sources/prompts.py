@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import heapq
-import logging
 from array import array
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from evolve.sources.columns import choose, taken_along
+from evolve.sources.conversation import RowDropped
+from evolve.sources.hub import open_hub
 from evolve.sources.lines import Row, Unreadable
-from evolve.sources.messages import RowDropped, messages_of, taken_along
-from evolve.sources.rows import Source, open_source
+from evolve.sources.location import locate
+from evolve.sources.messages import messages_of
+from evolve.sources.rows import Source, open_files
 from prompts import Message, Prompt, conversation_key
 from prompts.errors import UserError
 from prompts.filters import DUPLICATE
 
-log = logging.getLogger(__name__)
-
-COLUMNS = ("prompt", "messages", "conversations", "conversation", "instruction", "question", "query", "text")
 NOT_DRAWN = "not_drawn"
 _TOLD = 3  # bad rows that are told in words
 
@@ -55,6 +55,11 @@ class SourcePrompts:
         return len(self.rows)
 
     @property
+    def commit(self) -> str:
+        """The commit of a Hub dataset whose rows these are; "" for local files. `hub.at_commit` names it for good."""
+        return self.source.commit
+
+    @property
     def prompts(self) -> Iterator[Prompt]:
         """The prompts in the order of the source, read anew at each access."""
         numbered = enumerate(_read(self.source, self.column))
@@ -77,7 +82,9 @@ def load_prompts(
     seed: int = 0,
     draw: int = 1,
 ) -> SourcePrompts:
-    """Read prompts from a local file, a folder of parquet or a Hub dataset (`open_source`), without duplicates.
+    """Read prompts from a local file, a folder of files or a Hub dataset, without duplicates.
+
+    `split` counts for Hub datasets, and for files whose names or folders announce one (evolve.sources.splits).
 
     `column` holds a string or a list of messages (`messages_of`); None takes the first of COLUMNS that is there.
     With a `limit` the draw is a random sample: the unique prompts are ranked by a hash of `seed` and text, and draw d
@@ -89,10 +96,9 @@ def load_prompts(
         raise UserError(
             f"Draw {draw} of {limit or 'all'} prompts: expected both from 1, and a limit for a draw above 1."
         )
-    opened = open_source(source, split)
-    column = _column(source, opened, column)
-    if ignored := [name for name in opened.columns if name not in (column, *taken_along(column))]:
-        log.info("%s: prompts are taken from %s; not read: %s", source, column, ", ".join(ignored[:12]))
+    location = locate(source, split)
+    opened = open_files(location) if location.files else open_hub(source, split)
+    column = choose(source, _columns(source, opened), column)
     books = _Books()
     unique = _unique(opened, column, books)
     if limit is None:
@@ -106,25 +112,15 @@ def load_prompts(
     return SourcePrompts(opened, column, array("Q", chosen), books.n_in, dict(books.dropped), tuple(books.bad_rows))
 
 
-def _column(source: str, opened: Source, column: str | None) -> str:
+def _columns(source: str, opened: Source) -> tuple[str, ...]:
     if not opened.columns:
         first = next((row.why for row in opened.rows(()) if isinstance(row, Unreadable)), "nothing in it")
         raise UserError(f"{source} has no row that can be read ({first}). Expected prompts, one a row.")
-    there = ", ".join(opened.columns)
-    if column is not None and column not in opened.columns:
-        raise UserError(f"{source} has no column {column}. There are: {there}. Set `prompts.column` to one of them.")
-    found = column or next((name for name in COLUMNS if name in opened.columns), None)
-    if found is None:
-        raise UserError(
-            f"{source} has the columns {there}; expected one of {', '.join(COLUMNS)}. "
-            "Set `prompts.column` to the one with the prompts."
-        )
-    return found
+    return opened.columns
 
 
 def _read(source: Source, column: str) -> Iterator[Row]:
-    along = [name for name in taken_along(column) if name in source.columns and name != column]
-    return source.rows([column, *along])
+    return source.rows([column, *(name for name in taken_along(column) if name in source.columns)])
 
 
 def _messages(row: Row, column: str) -> list[Message]:

@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 from test_sources import jsonl, said
 
-from evolve.sources.messages import RowDropped, messages_of
+from evolve.sources.conversation import RowDropped
+from evolve.sources.messages import messages_of
 from evolve.sources.prompts import load_prompts
 from prompts.errors import UserError
 
