@@ -20,7 +20,6 @@ _ROLES = {
 }
 _LISTS = ("messages", "conversations", "conversation")
 _TEXT_PARTS = ("text", "input_text", "output_text")
-_OPENS_JSON = re.compile(r"""\s*"?\s*(\[\s*)?\{""")
 _OPENS_MESSAGES = re.compile(r"""[^\[]{0,40}\[\s*\{[^{}]{0,200}?\\*["'](role|from)\\*["']\s*:""")
 _SPEAKER = re.compile(r"(?:\A\s*|\n\n)(Human|Assistant):")
 
@@ -58,7 +57,7 @@ def unpacked(value: Any) -> Any:
     a list of messages and is broken.
     """
     if isinstance(value, str):
-        found = _from_json(value) if _OPENS_JSON.match(value) else _transcript(value)
+        found = _from_json(value.lstrip()) if value.lstrip()[:1] in ("[", "{", '"') else _transcript(value)
         return value if found is None else found
     if isinstance(value, dict):
         found = _listed(value)
@@ -93,14 +92,14 @@ def whole(text: str) -> str:
 
 def _from_json(text: str) -> list[Any] | None:
     try:
-        found, end = json.JSONDecoder().raw_decode(text.lstrip())
-        if text.lstrip()[end:].strip():
+        found, end = json.JSONDecoder().raw_decode(text)
+        if text[end:].strip():
             return None  # JSON that words follow: somebody asks about it
         return _listed(json.loads(found) if isinstance(found, str) else found)
     except (ValueError, RecursionError) as error:
         if not _OPENS_MESSAGES.match(text):
             return None
-        told = "as Python prints it" if re.match(r"\s*\[?\s*\{\s*'", text) else str(error)[:80]
+        told = "as Python prints it" if re.match(r"\[?\s*\{\s*'", text) else str(error)[:80]
         why = f"begins as messages in JSON and is none ({told}): write them as JSON, or as a list"
         raise RowDropped("bad_row", why) from error
 

@@ -37,10 +37,10 @@ def locate(source: str, split: str | None = None) -> Location:
     """Find the files that `source` and `split` stand for. Raises `UserError` for what is neither files nor a name that
     a dataset of the Hub can have.
     """
+    if not source.strip() or "\0" in source:
+        raise UserError(f"{_short(repr(source))} is no path. Expected a file, a folder or a Hub dataset's name.")
     try:
         path = Path(source).expanduser()
-        if not source.strip():
-            raise UserError(f"The source of prompts is {source!r}. Expected a file, a folder or a Hub dataset's name.")
         if path.is_dir():
             return _of_folder(path, split)
         if path.is_file():
@@ -50,8 +50,6 @@ def locate(source: str, split: str | None = None) -> Location:
     except (OSError, RuntimeError) as error:  # RuntimeError: no such home
         why = getattr(error, "strerror", None) or error
         raise UserError(f"{_short(source)} can't be read ({why}). Check the path and its owner.") from error
-    except ValueError as error:  # a NUL in it
-        raise UserError(f"{_short(repr(source))} is no path ({error}).") from error
     if _looks_like_a_path(source, path):
         raise UserError(absent(source))
     return Location()

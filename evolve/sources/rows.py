@@ -63,14 +63,14 @@ _Batches = Callable[[Path, Sequence[str] | None], Iterator[Any]]
 
 
 def _open_tables(files: Sequence[Path], batches: _Batches) -> Source:
-    """Files of a columnar format. `batches` gives a file's batches with the columns named, or for None its schema."""
+    """Files of a columnar format. `batches` gives a file's batches with the columns named, or for None their names."""
     columns: dict[str, None] = {}
     for file in files:
-        (schema,) = _told(file, batches(file, None), f"as {kind_of(file)[1:]}")
-        twice = sorted(name for name in set(schema.names) if schema.names.count(name) > 1)
+        (names,) = _told(file, batches(file, None), f"as {kind_of(file)[1:]}")
+        twice = sorted(name for name in set(names) if names.count(name) > 1)
         if twice:
             raise UserError(f"{file} has more than one column {twice[0]}. Give each column a name of its own.")
-        columns |= dict.fromkeys(schema.names)
+        columns |= dict.fromkeys(names)
 
     def rows(wanted: Sequence[str]) -> Iterator[Row]:
         for file in files:
@@ -87,7 +87,7 @@ def _told(file: Path, read: Iterator[Any], how: str) -> Iterator[Any]:
     try:
         yield from read
     except PermissionError as error:
-        raise UserError(f"{file} can't be read ({error.strerror}). Check its permissions and its owner.") from error
+        raise UserError(f"{file} can't be read (Permission denied). Check the path and its owner.") from error
     except (pa.ArrowException, OSError, MemoryError, ValueError) as error:
         said = " ".join(str(error).split())[:300]
         why = "a git-lfs pointer: its data was not fetched" if _is_pointer(file) else said
@@ -107,7 +107,7 @@ def _parquet(file: Path, wanted: Sequence[str] | None) -> Iterator[Any]:
 
     with pq.ParquetFile(file, page_checksum_verification=True) as table:
         if wanted is None:
-            yield table.schema_arrow
+            yield table.schema_arrow.names
             return
         there = [name for name in wanted if name in table.schema_arrow.names]
         yield from table.iter_batches(BATCH, columns=there)
@@ -122,11 +122,21 @@ def _arrow(file: Path, wanted: Sequence[str] | None) -> Iterator[Any]:
         opened.seek(0)
         with pa.ipc.open_file(opened) if is_file else pa.ipc.open_stream(opened) as reader:
             if wanted is None:
-                yield reader.schema
+                yield reader.schema.names
                 return
             there = [name for name in wanted if name in reader.schema.names]
             batches = map(reader.get_batch, range(reader.num_record_batches)) if is_file else reader
             for batch in batches:
-                batch.validate(full=True)
-                for start in range(0, len(batch), BATCH):
-                    yield batch.select(there).slice(start, BATCH)
+                chosen = batch.select(there)
+                for column in chosen.columns:
+                    _check_offsets(column)
+                for start in range(0, len(chosen), BATCH):
+                    yield chosen.slice(start, BATCH)
+
+
+def _check_offsets(column: Any) -> None:
+    """Raise ArrowInvalid for a column that points out of its file. Text that is not UTF-8 is a matter of its row."""
+    import pyarrow as pa
+
+    as_bytes = {pa.string(): pa.binary(), pa.large_string(): pa.large_binary()}.get(column.type)
+    (column.view(as_bytes) if as_bytes else column).validate(full=True)
