@@ -8,6 +8,7 @@ from typing import Any
 
 from evolve.recipe.fingerprint import hub_commit, is_weightless
 from evolve.recipe.sections import Recipe
+from evolve.sources.hub import pinned_source
 from evolve.sources.location import absolute
 from generation.checkpoint import read_json, resolve
 from generation.device import has_gpu
@@ -19,15 +20,18 @@ from prompts.errors import UserError
 def definite(recipe: Recipe, earlier: Recipe | None = None) -> Recipe:
     """`recipe` with resolved dtypes, Hub names with their commits, the judge's server, and an absolute source.
 
-    `earlier` is a definite recipe of the same run: where it names the same Hub model, its commit is kept, so that a
-    branch that moves does not change a run half way; likewise the judge's server, where the environment names none.
+    `earlier` is a definite recipe of the same run: where it names the same Hub model or dataset, its commit is kept, so
+    that a branch that moves does not change a run half way; likewise the judge's server, where the environment names
+    none.
     """
     pinned = _pins(earlier)
     policy, reward = recipe.policy, recipe.reward
     model = _pin(policy.model, pinned)
     ensemble = {_pin(name, pinned): weight for name, weight in reward.ensemble.items()}
     settings: dict[str, dict[str, Any]] = {
-        "prompts": {"source": absolute(recipe.prompts.source)},
+        "prompts": {
+            "source": pinned_source(absolute(recipe.prompts.source), earlier.prompts.source if earlier else "")
+        },
         "policy": {"model": model, "dtype": _policy_dtype(model, policy.dtype)},
         "reward": {
             "model": _pin(reward.model, pinned),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pkgutil
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from evolve.sources.lines import Row
@@ -20,21 +21,16 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 def open_hub(source: str, split: str | None) -> Source:
     """A split of a dataset; None is the only split there is. Raises UserError.
 
-    A branch or tag is looked up once: `commit` of the source is the one whose rows are read, and `at_commit` names the
-    source so that it stays. Without a connection the rows of an earlier load are read, if no other commit is asked for.
+    `commit` of the source is the one whose rows are read. Without a connection the rows of an earlier load are read, if
+    no other commit is asked for.
     """
-    name, config, revision = _named(source)
-    import datasets
-    import httpx
-
-    try:
-        builder = datasets.load_dataset_builder(name, config, revision=revision)
-        commit = _commit_of(builder, source, revision)
-        _check_split(builder, source, split)
+    builder, commit = _look_up(source, split)
+    with _told(source, split):
+        known = list(builder.info.splits or {})
+        if split is None and len(known) > 1:  # before any is fetched, where their names are known by then
+            raise UserError(_splits(source, known))
         builder.download_and_prepare()
         found = builder.as_dataset(split=split)
-    except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError, httpx.HTTPError) as error:
-        raise UserError(_trouble(source, split, error)) from error
     if isinstance(found, dict):  # no split was asked for
         if len(found) > 1:
             raise UserError(_splits(source, list(found)))
@@ -50,9 +46,46 @@ def open_hub(source: str, split: str | None) -> Source:
     return Source(tuple(found.column_names), rows, commit)
 
 
+def pinned_source(source: str, earlier: str = "") -> str:
+    """`source` as NAME[:CONFIG]@COMMIT, at the commit that its branch has now; what is no dataset of the Hub, or can't
+    be looked up, as it is.
+
+    `earlier` is what the same run had before: where that is the same dataset, its commit stays.
+    """
+    if not _NAME.fullmatch(source) or _COMMIT.fullmatch(source.partition("@")[2]):
+        return source
+    if "@" not in source and _COMMIT.fullmatch(earlier.removeprefix(f"{source}@")):
+        return earlier
+    try:
+        return at_commit(source, _look_up(source, None)[1])
+    except UserError:
+        return source  # opening it says why
+
+
 def at_commit(source: str, commit: str) -> str:
     """The name under which a source of the Hub is read at `commit` for good."""
     return f"{source.partition('@')[0]}@{commit}" if commit else source
+
+
+def _look_up(source: str, split: str | None) -> tuple[Any, str]:
+    """What makes the dataset, and the commit that it is at."""
+    name, config, revision = _named(source)
+    import datasets
+
+    with _told(source, split):
+        builder = datasets.load_dataset_builder(name, config, revision=revision)
+    return builder, _commit_of(builder, source, revision)
+
+
+@contextmanager
+def _told(source: str, split: str | None) -> Iterator[None]:
+    import datasets
+    import httpx
+
+    try:
+        yield
+    except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError, httpx.HTTPError) as error:
+        raise UserError(_trouble(source, split, error)) from error
 
 
 def _named(source: str) -> tuple[str, str | None, str | None]:
@@ -83,13 +116,6 @@ def _commit_of(builder: Any, source: str, revision: str | None) -> str:
             f"Connect and try again, or name {at_commit(source, commit or 'COMMIT')} if that is meant."
         )
     return commit
-
-
-def _check_split(builder: Any, source: str, split: str | None) -> None:
-    """Tell of several splits before any is fetched, where their names are known by then."""
-    known = list(builder.info.splits or {})
-    if split is None and len(known) > 1:
-        raise UserError(_splits(source, known))
 
 
 def _splits(source: str, names: Sequence[str]) -> str:

@@ -20,7 +20,9 @@ log = logging.getLogger(__name__)
 
 
 def draw(pool: Pool, claims: Claims, recipe: Recipe) -> dict[str, Any]:
-    """Draw X and return what is kept of it: the recipe's section, the books (n_in, dropped), and the ids in order."""
+    """Draw X and return what is kept of it: the recipe's section, the commit of a Hub dataset, the books (n_in,
+    dropped), and the ids in order.
+    """
     config = recipe.prompts
     drawn = load_prompts(
         config.source,
@@ -37,7 +39,13 @@ def draw(pool: Pool, claims: Claims, recipe: Recipe) -> dict[str, Any]:
     dropped = Counter(drawn.dropped)
     if same := len(drawn) - len(ids):  # one had the system prompt that the other was given
         dropped[DUPLICATE] += same
-    return {"source": config.model_dump(), "n_in": drawn.n_in, "dropped": dict(dropped), "ids": ids}
+    return {
+        "source": config.model_dump(),
+        "commit": drawn.commit,
+        "n_in": drawn.n_in,
+        "dropped": dict(dropped),
+        "ids": ids,
+    }
 
 
 def add_initial(pool: Pool, claims: Claims, prompts: Iterable[Prompt]) -> list[str]:
