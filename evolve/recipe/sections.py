@@ -28,9 +28,9 @@ class _Section(BaseModel):
 
 class Prompts(_Section):
     source: Place
-    """A Hub dataset, or a local .parquet, .json, .jsonl, .csv or .txt file."""
+    """A Hub dataset, or a local .parquet, .arrow, .json, .jsonl, .csv, .tsv or .txt file, or a folder of such files."""
     split: str | None = None
-    """Split of a Hub dataset; local files have none."""
+    """Split of a Hub dataset, or of files whose names or folders say theirs; needed where there are several."""
     column: str | None = None
     """Column with a string or a list of messages; by default the first there is of prompt, messages, instruction ..."""
     limit: int | None = Field(None, ge=1, le=10**12)
