@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from evolve.sources.lines import READERS
 from evolve.sources.opening import kind_of, stem_of
 from evolve.sources.splits import of_split, says_split
 from prompts.display import redacted
@@ -16,8 +17,7 @@ from prompts.errors import UserError
 log = logging.getLogger(__name__)
 
 TABLES = (".parquet", ".arrow")
-TEXTS = (".json", ".jsonl", ".csv", ".tsv", ".txt")
-KINDS = (*TABLES, *TEXTS)
+KINDS = (*TABLES, *READERS)
 _NOTES = (".json", ".txt")  # descriptions are written in these
 _DESCRIPTIONS = frozenset(
     "readme license licence notice citation changelog dataset_info dataset_infos dataset_dict state metadata".split()
@@ -86,7 +86,7 @@ def _of_one(path: Path, split: str | None) -> Location:
         ending = f"ends in {path.suffix}" if path.suffix else "has no ending"
         raise UserError(f"{path} {ending}. Expected one of {', '.join(KINDS)}; convert it first.")
     if split is not None:
-        of_split([path], path.parent, split)
+        of_split([path], path.parent, split, path)
     return Location((path,), kind)
 
 

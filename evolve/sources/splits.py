@@ -41,10 +41,11 @@ def split_of(file: Path, root: Path) -> str | None:
     return name if shard and name.lower() not in _GENERIC else None
 
 
-def of_split(files: Sequence[Path], root: Path, split: str | None) -> list[Path]:
+def of_split(files: Sequence[Path], root: Path, split: str | None, named: Path | None = None) -> list[Path]:
     """The files of the split that was asked for, or all where there is one. Raises `UserError` where the names leave
-    open what is meant.
+    open what is meant; it speaks of `named`, or else of the root.
     """
+    named = named or root
     found = {file: split_of(file, root) for file in files}
     names = sorted({name for name in found.values() if name})
     told = f"the split{'s' * (len(names) > 1)} {', '.join(names[:20])}" if names else "no split in a file's name"
@@ -52,7 +53,7 @@ def of_split(files: Sequence[Path], root: Path, split: str | None) -> list[Path]
         if len(set(found.values())) > 1:
             others = [str(file.relative_to(root)) for file, name in found.items() if name is None]
             beside = f" and {', '.join(others[:3])} of no split" if others else ""
-            raise UserError(f"{root} has {told}{beside}. Set `prompts.split` to one of them, or name a file.")
+            raise UserError(f"{named} has {told}{beside}. Set `prompts.split` to one of them, or name a file.")
         return list(files)
     for wanted in (split, _WORDS.get(split.lower(), split)):
         if chosen := [file for file, name in found.items() if wanted in (name, stem_of(file))]:
@@ -61,9 +62,8 @@ def of_split(files: Sequence[Path], root: Path, split: str | None) -> list[Path]
     if says_nothing and (_WORDS.get(split.lower()) == "train" or split == root.name):
         return list(files)  # `datasets` calls files whose names say nothing "train"
     slice_ = " Parts of a split such as train[:100] are for the Hub; see `prompts.limit`." if "[" in split else ""
-    raise UserError(
-        f"{root} has {told}, not {split}. Set `prompts.split` to one that is there, or leave it out.{slice_}"
-    )
+    there = "one that is there" if names else "train"
+    raise UserError(f"{named} has {told}, not {split}. Set `prompts.split` to {there}, or leave it out.{slice_}")
 
 
 def says_split(file: Path) -> bool:

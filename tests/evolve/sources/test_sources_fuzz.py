@@ -14,11 +14,15 @@ import random
 from pathlib import Path
 from typing import Any
 
+import datasets
 import pyarrow as pa
 import pyarrow.ipc
 import pyarrow.parquet as pq
+import pytest
 
+from evolve.recipe.fingerprint import source_digests
 from evolve.sources.conversation import RowDropped
+from evolve.sources.location import absolute
 from evolve.sources.messages import messages_of
 from evolve.sources.prompts import load_prompts
 from prompts import Prompt
@@ -179,3 +183,49 @@ def test_no_source_is_more_than_a_user_can_mend(tmp_path: Path) -> None:
         assert set(drawn.dropped) <= {"empty", "duplicate", "bad_row"}, n
         assert all(map(is_sound, prompts)), n
     assert read > ROUNDS // 10  # not all is refused at the door
+
+
+def test_no_name_is_more_than_a_user_can_mend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    pieces = (
+        "a",
+        "b/",
+        "/",
+        ".",
+        "..",
+        "~",
+        ":",
+        "@",
+        "-",
+        " ",
+        "\0",
+        "\n",
+        "é",
+        "\ud83d",
+        "\udcff",
+        "*",
+        "[",
+        "%s",
+        "{}",
+    )
+    pieces += (
+        "x" * 99,
+        ".jsonl",
+        ".parquet",
+        ".gz",
+        "hf://datasets/",
+        "https://",
+        "text",
+        "json",
+        "C:\\",
+        "$HOME",
+        "\x1b[2J",
+    )
+    for n in range(ROUNDS // 4):
+        name = "".join(random.Random(n).choices(pieces, k=random.Random(-n).randrange(6)))
+        for split in (None, "train"):
+            with pytest.raises(UserError):
+                load_prompts(name, split=split)
+        assert source_digests(name) == []
+        assert isinstance(absolute(name), str)
