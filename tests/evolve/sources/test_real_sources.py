@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from test_sources import THREE, books_balance, parquet
 
+from evolve.sources.hub import open_hub
 from evolve.sources.prompts import load_prompts
-from evolve.sources.rows import open_hub
 from places import SHARED
 from prompts.errors import UserError
 

@@ -11,7 +11,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from evolve.sources.hub import open_hub
 from evolve.sources.prompts import SourcePrompts, load_prompts
 from places import SHARED
 from prompts import Prompt
