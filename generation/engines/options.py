@@ -37,6 +37,7 @@ RUNS = frozenset(
     }
 )
 MOVES_TOKENS = frozenset({"attention_backend", "disable_sliding_window", "kv_cache_dtype", "quantization"})
+BACKEND, BACKENDS = "distributed_executor_backend", ("mp", "ray", "uni")
 WHY_REFUSED = {
     "trust_remote_code": "it would run the checkpoint's own code",
     "logprobs_mode": "it would change what a log-probability means, while the dataset's card says otherwise",
@@ -60,6 +61,8 @@ def check_options(options: dict[str, Any]) -> None:
             raise UserError(
                 f"policy.engine.{name}: {why}. Options that may be set: {', '.join(sorted(RUNS | MOVES_TOKENS))}."
             )
+        if name == BACKEND and value not in BACKENDS:  # vLLM imports any other text as a class, and runs it
+            raise UserError(f"policy.engine.{name}: expected one of {', '.join(BACKENDS)}.")
         if not isinstance(value, bool | int | float | str):
             raise UserError(
                 f"policy.engine.{name} is a {type(value).__name__}: expected a number, true or false, or a text."
