@@ -70,7 +70,7 @@ class ChatTokenizer:
     def _check_roles(self, messages: Sequence[Message]) -> None:
         """A template pastes a role between control tokens, as it pastes a content: only known roles get there."""
         for message in messages:
-            role = message["role"]
+            role = str(message["role"])
             known = role in ROLES or (role == "tool" and "tool" in str(self.tokenizer.chat_template))
             if not known:
                 raise TemplateRefused(f"role {role[:40]!r}: expected one of {', '.join(ROLES)}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from typing import Any
+from typing import Any, get_args
 
 from generation.device import has_gpu
 from generation.engine import Completion, EngineDied, EngineFailed, FinishReason, Request, RequestRefused
@@ -140,7 +140,7 @@ class VllmEngine:
 
 
 def _completion(output: Any) -> Completion:
-    if output.finish_reason not in ("stop", "length"):  # abort, error: it says nothing about the prompt
+    if output.finish_reason not in get_args(FinishReason):  # abort, error: it says nothing about the prompt
         raise EngineFailed(f"vLLM ended a request with the reason {output.finish_reason!r}")
     reason: FinishReason = output.finish_reason
     return Completion(output.text, tuple(output.token_ids), float(output.cumulative_logprob), reason)
