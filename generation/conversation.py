@@ -113,6 +113,11 @@ class ChatTokenizer:
         hidden, shown = self._sentinels([text])
         return self._encode_pieces(before + self._special.sub(lambda match: hidden[match[0]], text) + after, shown)
 
+    def first_control(self, text: str) -> int | None:
+        """The first control token in a text that a template has written."""
+        found = self._special.search(text)
+        return self.tokenizer.convert_tokens_to_ids(found[0]) if found else None
+
     def text_ids(self, text: str, *, special: bool = False) -> list[int]:
         """Ids of a bare text without BOS or EOS; control tokens are recognized only if `special`."""
         return self._encode_texts([text], special=special)[0]

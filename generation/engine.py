@@ -27,8 +27,8 @@ class Completion:
 
     `logp` is sum_t log pi(y_t | x, y_<t) in nats at temperature 1 over the full vocabulary, whatever the sampling
     parameters were. `token_ids` are the tokens as sampled; the end-of-turn token is in `token_ids` and in `logp` when
-    it was sampled (finish reason "stop") and in neither when the response was cut: by the length limit ("length"), or by
-    an engine that saw it go round in circles ("repetition"). `text` never contains it.
+    it was sampled (finish reason "stop") and in neither when the response was cut: by the length limit ("length"), or
+    by an engine that saw it go round in circles ("repetition"). `text` never contains it.
     """
 
     text: str

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+
 from evolve.recipe.sections import Recipe
 from generation import Chat, Engine, load_chat
 from generation.checkpoint import resolve
 from generation.engines.restart import RestartingEngine
+from generation.turns import missing_stop
+
+log = logging.getLogger(__name__)
 
 
 def make_policy(recipe: Recipe) -> tuple[Engine, Chat]:
@@ -21,5 +26,15 @@ def make_policy(recipe: Recipe) -> tuple[Engine, Chat]:
 
     folder = resolve(policy.model)
     chat = load_chat(str(folder))
-    engine = VllmEngine(str(folder), dtype=policy.dtype, max_model_len=policy.max_model_len, options=policy.engine)
+    stop = missing_stop(chat.tokenizer)
+    if stop is not None:
+        log.warning(
+            "The chat template of %s ends a turn with %s, which its generation_config.json and tokenizer do not name "
+            "as the end: responses stop there as well.",
+            policy.model,
+            chat.tokenizer.tokenizer.convert_ids_to_tokens(stop),
+        )
+    engine = VllmEngine(
+        str(folder), dtype=policy.dtype, max_model_len=policy.max_model_len, options=policy.engine, stop=stop
+    )
     return RestartingEngine(engine), chat

@@ -67,7 +67,8 @@ def check_options(options: dict[str, Any]) -> None:
             why = WHY_REFUSED.get(name, "it is not among the options that are known to be safe")
             near = difflib.get_close_matches(name, OPTIONS, 1, 0.8)
             meant = f" Did you mean {near[0]}?" if near and name not in WHY_REFUSED else ""
-            raise UserError(f"policy.engine.{name}: {why}.{meant} Options that may be set: {', '.join(sorted(OPTIONS))}.")
+            known = ", ".join(sorted(OPTIONS))
+            raise UserError(f"policy.engine.{name}: {why}.{meant} Options that may be set: {known}.")
         if not _fits(value, kind := OPTIONS[name]):
             expected = f"one of {', '.join(kind)}" if isinstance(kind, tuple) else _WORDS[kind]
             raise UserError(f"policy.engine.{name} is {_shown(value)}: expected {expected}.")

@@ -38,13 +38,19 @@ class VllmEngine:
 
     `options` are passed to vLLM's engine arguments (generation.engines.options says which there may be); nothing here
     can be overruled by them that decides what is loaded or what a log-probability means.
+
+    `stop` is a token that ends a response beside those that the checkpoint names (generation.turns.missing_stop). It is
+    in a completion's token ids and log-probability and not in its text, like the others.
     """
 
-    def __init__(self, model: str, *, dtype: str, max_model_len: int | None, options: dict[str, Any]) -> None:
+    def __init__(
+        self, model: str, *, dtype: str, max_model_len: int | None, options: dict[str, Any], stop: int | None = None
+    ) -> None:
         self._model = model
         self._dtype = dtype
         self._max_model_len = max_model_len
         self._options = options
+        self._stop = [] if stop is None else [stop]
         self._llm: Any = None
         self._request_ids = itertools.count()
         self.context_length = 0
@@ -82,6 +88,8 @@ class VllmEngine:
             "context_length": self.context_length,
             "seeds": "per request",
         }
+        if self._stop:
+            self.description["stops_also_at"] = self._stop
 
     def _arguments(self, cpu: bool) -> dict[str, Any]:
         arguments: dict[str, Any] = {
@@ -117,6 +125,7 @@ class VllmEngine:
             temperature=request.temperature,
             top_p=request.top_p,
             max_tokens=request.max_tokens,
+            stop_token_ids=self._stop,
             logprobs=0,
             flat_logprobs=True,
             output_kind=RequestOutputKind.FINAL_ONLY,

@@ -47,14 +47,14 @@ def test_everything_else_is_refused_by_name_with_what_there_is(name: str) -> Non
 @pytest.mark.parametrize("value", ["os.system", "my_module.Executor", "external_launcher", "", 1, ["mp"]])
 def test_the_executor_is_one_that_vllm_has(value: Any) -> None:
     """vLLM imports any other text as a class, and runs it."""
-    with pytest.raises(UserError, match="distributed_executor_backend .*expected one of mp, ray, uni"):
+    with pytest.raises(UserError, match=r"distributed_executor_backend .*expected one of mp, ray, uni"):
         check_options({"distributed_executor_backend": value})
 
 
 @pytest.mark.parametrize("name", sorted(OPTIONS))
 def test_a_value_of_another_kind_is_told_before_vllm_is_started(name: str) -> None:
     for value in ([1], {"a": 1}, None, math.nan, math.inf, -1):
-        with pytest.raises(UserError, match=f"policy.engine.{name} is .*expected"):
+        with pytest.raises(UserError, match=rf"policy\.engine\.{name} is .*expected"):
             check_options({name: value})
 
 
