@@ -46,4 +46,5 @@ def load_chat(folder: str | Path) -> TemplateChat:
             f"The tokenizer in {folder} has no chat template. A policy must be an instruct model; for a base model "
             "put a chat_template.jinja beside its tokenizer."
         )
+    tokenizer.check([{"role": "user", "content": "Why?"}], generation_prompt=True)
     return TemplateChat(tokenizer)

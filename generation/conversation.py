@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from generation.checkpoint import read_json
+from generation.checkpoint import read_json, reading, shown
 from prompts import Message
 from prompts.errors import UserError
 
@@ -42,11 +42,12 @@ class ChatTokenizer:
     def __init__(self, folder: Path, *, compat: bool = False, controls: Sequence[str] = ()) -> None:
         """`controls` are tokens of the vocabulary to treat as special even if the tokenizer's files do not say so."""
         self.folder, self.compat = folder, compat
-        self.tokenizer = _load_tokenizer(folder)
-        _make_special(self.tokenizer, controls)
-        self._rust = self.tokenizer.backend_tokenizer
-        self._rust.no_padding()
-        self._rust.no_truncation()
+        with reading(folder, "the tokenizer"):
+            self.tokenizer = _load_tokenizer(folder)
+            _make_special(self.tokenizer, controls)
+            self._rust = self.tokenizer.backend_tokenizer
+            self._rust.no_padding()
+            self._rust.no_truncation()
         added = self.tokenizer.added_tokens_decoder.values()
         self.specials = {str(token.content): token for token in added if token.special}
         longest_first = sorted(self.specials, key=len, reverse=True)
@@ -55,16 +56,16 @@ class ChatTokenizer:
         self.bos: int | None = self.tokenizer.bos_token_id
 
     def render(self, messages: Sequence[Message], *, generation_prompt: bool = False) -> str:
-        """The template's text. Raises TemplateRefused if the template does."""
-        from jinja2.exceptions import TemplateError
-
+        """The template's text. Raises TemplateRefused if the template does, or fails: it is a program, which may divide
+        by zero or call itself without end.
+        """
         self._check_roles(messages)
         try:
             text = self.tokenizer.apply_chat_template(
                 list(messages), tokenize=False, add_generation_prompt=generation_prompt
             )
-        except (TemplateError, TypeError, KeyError, IndexError) as error:
-            raise TemplateRefused(str(error)) from error
+        except Exception as error:
+            raise TemplateRefused(f"{type(error).__name__}: {shown(error)}") from error
         return str(text)
 
     def _check_roles(self, messages: Sequence[Message]) -> None:
@@ -74,6 +75,20 @@ class ChatTokenizer:
             known = role in ROLES or (role == "tool" and "tool" in str(self.tokenizer.chat_template))
             if not known:
                 raise TemplateRefused(f"role {role[:40]!r}: expected one of {', '.join(ROLES)}")
+
+    def check(self, conversation: Sequence[Message], *, generation_prompt: bool = False) -> None:
+        """Raise UserError if the template can't write even this conversation, or the tokenizer not read it: then no
+        row has a chance.
+        """
+        with reading(self.folder, "token ids of a conversation"):
+            try:
+                self.render(conversation, generation_prompt=generation_prompt)
+            except TemplateRefused as error:
+                raise UserError(
+                    f"{self.folder}: the chat template takes no conversation, not even {len(conversation)} short turns "
+                    f"({error}). Mend chat_template.jinja, or the chat_template in tokenizer_config.json."
+                ) from error
+            self.encode([conversation], generation_prompt=generation_prompt)
 
     def encode(
         self, conversations: Sequence[Sequence[Message]], *, generation_prompt: bool = False
@@ -213,18 +228,14 @@ def _load_tokenizer(folder: Path) -> Any:
     """The folder's fast tokenizer, with the padding token that only special_tokens_map.json may declare."""
     from transformers import AutoTokenizer
 
-    try:
+    with reading(folder, "the tokenizer (tokenizer.json is expected)"):
         tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False)
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"{folder}: the tokenizer can't be read ({str(error).strip()[:300]}). tokenizer.json is expected."
-        ) from error
     if not getattr(tokenizer, "is_fast", False):
         raise UserError(
             f"{folder}: there is no fast tokenizer (tokenizer.json). Convert it with transformers and save it there."
         )
     declared = read_json(folder, "special_tokens_map.json").get("pad_token")
     pad = declared.get("content") if isinstance(declared, dict) else declared
-    if pad and tokenizer.pad_token is None:
+    if isinstance(pad, str) and pad and tokenizer.pad_token is None:
         tokenizer.add_special_tokens({"pad_token": pad})
     return tokenizer

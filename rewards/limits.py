@@ -44,6 +44,7 @@ def load_chat(folder: Path, *, compat: bool = False) -> ChatTokenizer:
             f"{folder}: the tokenizer has no chat template, which says how a conversation is written for this model. "
             "Put the model's chat_template.jinja into the folder."
         )
+    chat.check([{"role": "user", "content": "Why?"}, {"role": "assistant", "content": "So."}])
     return chat
 
 

@@ -6,7 +6,7 @@ import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from generation.checkpoint import read_json, resolve
+from generation.checkpoint import check_config, read_json, reading, resolve, shown
 from prompts.errors import UserError
 from rewards.protocol import Kind, RewardModel
 
@@ -52,14 +52,16 @@ def load(
     if batch_tokens is not None and batch_tokens < 1:
         raise UserError(f"reward batch_tokens = {batch_tokens}: expected a positive number of tokens, such as 16384.")
     build: Any = getattr(importlib.import_module(module), name)
-    loaded: RewardModel = build(
-        folder,
-        name=model,
-        dtype=getattr(torch, dtype),
-        device=torch.device(device),
-        batch_tokens=batch_tokens,
-        compat=compat,
-    )
+    check_config(folder)
+    with reading(folder, f"a reward model ({name})"):
+        loaded: RewardModel = build(
+            folder,
+            name=model,
+            dtype=getattr(torch, dtype),
+            device=torch.device(device),
+            batch_tokens=batch_tokens,
+            compat=compat,
+        )
     return loaded
 
 
@@ -91,6 +93,8 @@ def _class(folder: Path) -> tuple[str, str]:
     """Module and class for the architecture that config.json names."""
     config = read_json(folder, "config.json", required=True)
     architectures = config.get("architectures") or []
+    if not isinstance(architectures, list) or not all(isinstance(one, str) for one in architectures):
+        raise UserError(f"{folder}/config.json: architectures is {shown(architectures)}, expected a list of names.")
     for architecture in architectures:
         if architecture == "LlamaForRewardModelWithGating":
             return "rewards.models.armorm", "ArmoRM"
@@ -106,10 +110,7 @@ def _class(folder: Path) -> tuple[str, str]:
 
 
 def _limit(folder: Path) -> int:
-    limit = read_json(folder, "config.json", required=True).get("max_position_embeddings")
-    if not isinstance(limit, int):
-        raise UserError(f"{folder}/config.json: max_position_embeddings is {limit!r}, expected a number of tokens.")
-    return limit
+    return int(check_config(folder, required=("max_position_embeddings",))["max_position_embeddings"])
 
 
 def _number(model: str) -> int:

@@ -12,7 +12,7 @@ from pathlib import Path
 from evolve.pool.files import write_file
 from evolve.sources.opening import kind_of
 from evolve.sources.rows import KINDS
-from generation.checkpoint import read_json, resolve
+from generation.checkpoint import resolve, shards
 from prompts import content_id
 from prompts.errors import UserError
 
@@ -64,7 +64,7 @@ def hub_commit(folder: Path) -> str:
 
 def weight_files(folder: Path) -> list[Path]:
     """The files with weights: those of the index, or all safetensors that are weights. Raises UserError for none."""
-    listed = set(read_json(folder, "model.safetensors.index.json").get("weight_map", {}).values())
+    listed = shards(folder)
     found = [
         path
         for path in sorted(folder.glob("*.safetensors"))

@@ -6,7 +6,7 @@ import logging
 
 from evolve.recipe.sections import Recipe
 from generation import Chat, Engine, load_chat
-from generation.checkpoint import resolve
+from generation.checkpoint import check_config, resolve
 from generation.engines.restart import RestartingEngine
 from generation.turns import missing_stop
 
@@ -25,6 +25,7 @@ def make_policy(recipe: Recipe) -> tuple[Engine, Chat]:
     from generation.engines.vllm import VllmEngine
 
     folder = resolve(policy.model)
+    check_config(folder)
     chat = load_chat(str(folder))
     stop = missing_stop(chat.tokenizer)
     if stop is not None:

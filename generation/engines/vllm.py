@@ -68,14 +68,16 @@ class VllmEngine:
             raise UserError(
                 f"vLLM is not installed ({error}). Run `make setup`, or install evolve-select[cpu] or [gpu]."
             ) from error
-        args = AsyncEngineArgs(**self._arguments(cpu=vllm.platforms.current_platform.is_cpu()))
         try:
+            args = AsyncEngineArgs(**self._arguments(cpu=vllm.platforms.current_platform.is_cpu()))
             config = args.create_engine_config()
             self._llm = AsyncLLM.from_vllm_config(config, disable_log_stats=True)
-        except (ValueError, OSError, RuntimeError) as error:
+        except UserError:
+            raise
+        except Exception as error:  # to damaged or unknown checkpoints it answers with errors of every kind
             raise UserError(
-                f"vLLM could not load the policy {self._model!r}: {error}. Check policy.model (folder or Hub name), "
-                "policy.dtype and policy.max_model_len; on a full GPU lower policy.engine.gpu_memory_utilization (it "
+                f"vLLM could not load the policy {self._model!r}: {type(error).__name__}: {error}. "
+                "Check policy.model (folder or Hub name), policy.dtype and policy.max_model_len; on a full GPU lower policy.engine.gpu_memory_utilization (it "
                 "makes no new rows)."
             ) from error
         self.context_length = config.model_config.max_model_len
