@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from generation.conversation import ChatTokenizer, TemplateRefused
 from prompts import Message
@@ -38,9 +38,11 @@ class TemplateChat:
         return ids
 
 
-def load_chat(folder: str | Path) -> TemplateChat:
-    """The chat of the model in `folder`. No weights are read and no remote code is run."""
-    tokenizer = ChatTokenizer(Path(folder))
+def load_chat(folder: str | Path, *, arguments: Mapping[str, Any] | None = None) -> TemplateChat:
+    """The chat of the model in `folder`, its template given `arguments` (generation.template). No weights are read and
+    no remote code is run.
+    """
+    tokenizer = ChatTokenizer(Path(folder), arguments=arguments)
     if not tokenizer.tokenizer.chat_template:
         raise UserError(
             f"The tokenizer in {folder} has no chat template. A policy must be an instruct model; for a base model "

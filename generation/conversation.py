@@ -11,11 +11,12 @@ those ids for every text, as the released code would.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from generation.checkpoint import read_json, reading, shown
+from generation.tokenizer import load_tokenizer, make_special
 from prompts import Message
 from prompts.errors import UserError
 
@@ -39,12 +40,21 @@ class TemplateRefused(Exception):
 class ChatTokenizer:
     """Tokenizer and template of a checkpoint. `specials` are the strings that it turns into control tokens."""
 
-    def __init__(self, folder: Path, *, compat: bool = False, controls: Sequence[str] = ()) -> None:
-        """`controls` are tokens of the vocabulary to treat as special even if the tokenizer's files do not say so."""
-        self.folder, self.compat = folder, compat
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        compat: bool = False,
+        controls: Sequence[str] = (),
+        arguments: Mapping[str, Any] | None = None,
+    ) -> None:
+        """`controls` are tokens of the vocabulary to treat as special even if the tokenizer's files do not say so;
+        `arguments` what the template is given beside conversations (generation.template).
+        """
+        self.folder, self.compat, self.arguments = folder, compat, dict(arguments or {})
         with reading(folder, "the tokenizer"):
-            self.tokenizer = _load_tokenizer(folder)
-            _make_special(self.tokenizer, controls)
+            self.tokenizer = load_tokenizer(folder)
+            make_special(self.tokenizer, controls)
             self._rust = self.tokenizer.backend_tokenizer
             self._rust.no_padding()
             self._rust.no_truncation()
@@ -62,7 +72,7 @@ class ChatTokenizer:
         self._check_roles(messages)
         try:
             text = self.tokenizer.apply_chat_template(
-                list(messages), tokenize=False, add_generation_prompt=generation_prompt
+                list(messages), tokenize=False, add_generation_prompt=generation_prompt, **self.arguments
             )
         except Exception as error:
             raise TemplateRefused(f"{type(error).__name__}: {shown(error)}") from error
@@ -88,7 +98,13 @@ class ChatTokenizer:
                     f"{self.folder}: the chat template takes no conversation, not even {len(conversation)} short turns "
                     f"({error}). Mend chat_template.jinja, or the chat_template in tokenizer_config.json."
                 ) from error
-            self.encode([conversation], generation_prompt=generation_prompt)
+            ids = self.encode([conversation], generation_prompt=generation_prompt)[0]
+            size = read_json(self.folder, "config.json").get("vocab_size")
+            if isinstance(size, int) and isinstance(ids, list) and (beyond := [i for i in ids if i >= size]):
+                raise UserError(
+                    f"{self.folder}: the tokenizer has {self.tokenizer.convert_ids_to_tokens(beyond[0])!r} with id "
+                    f"{beyond[0]}, and the model's vocabulary ends at {size - 1}. A file of theirs is another's."
+                )
 
     def encode(
         self, conversations: Sequence[Sequence[Message]], *, generation_prompt: bool = False
@@ -198,44 +214,3 @@ class ChatTokenizer:
                 return False
             self._pieces_exact = self._encode_pieces(text, {}) == self._encode_texts([text])[0]
         return self._pieces_exact
-
-
-def _make_special(tokenizer: Any, controls: Sequence[str]) -> None:
-    """Have the tokenizer treat `controls`, and every added token that it does not call special (`<think>` and others),
-    as control tokens: typed by a user, they would become control ids all the same. Runs of white space, which some
-    vocabularies add, are text.
-    """
-    from transformers import AddedToken
-
-    added = tokenizer.added_tokens_decoder.values()
-    plain = [token for token in added if not token.special and token.content.strip()]
-    named = [
-        AddedToken(
-            token.content,
-            lstrip=token.lstrip,
-            rstrip=token.rstrip,
-            single_word=token.single_word,
-            normalized=False,
-            special=True,
-        )
-        for token in plain
-    ]
-    if wanted := [*controls, *named]:
-        tokenizer.add_special_tokens({"additional_special_tokens": wanted}, replace_extra_special_tokens=False)
-
-
-def _load_tokenizer(folder: Path) -> Any:
-    """The folder's fast tokenizer, with the padding token that only special_tokens_map.json may declare."""
-    from transformers import AutoTokenizer
-
-    with reading(folder, "the tokenizer (tokenizer.json is expected)"):
-        tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False)
-    if not getattr(tokenizer, "is_fast", False):
-        raise UserError(
-            f"{folder}: there is no fast tokenizer (tokenizer.json). Convert it with transformers and save it there."
-        )
-    declared = read_json(folder, "special_tokens_map.json").get("pad_token")
-    pad = declared.get("content") if isinstance(declared, dict) else declared
-    if isinstance(pad, str) and pad and tokenizer.pad_token is None:
-        tokenizer.add_special_tokens({"pad_token": pad})
-    return tokenizer

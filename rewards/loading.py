@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -22,13 +23,15 @@ def load(
     batch_tokens: int | None = None,
     compat: bool = False,
     base_url: str | None = None,
+    arguments: Mapping[str, Any] | None = None,
 ) -> RewardModel:
     """Load the reward model in folder or of Hub name `model`; "openai:NAME" is a judge, "fake:SEED" the fake one.
 
     `dtype` is the backbone's precision: "auto" is bfloat16 on a GPU and float32 elsewhere. `device` "auto" is the GPU
     if there is one. `batch_tokens` bounds the tokens of one forward; None is what suits the device. `compat`
     reproduces the quirks of the released code with special strings in texts (see generation.conversation). `base_url`
-    is a judge's server (None: OPENAI_BASE_URL, else OpenAI's). Raises UserError for
+    is a judge's server (None: OPENAI_BASE_URL, else OpenAI's). `arguments` are what its chat template is given beside
+    conversations (generation.template.template_arguments). Raises UserError for
     anything but a complete, known checkpoint.
     """
     if model == "fake" or model.startswith("fake:"):
@@ -61,11 +64,12 @@ def load(
             device=torch.device(device),
             batch_tokens=batch_tokens,
             compat=compat,
+            arguments=arguments,
         )
     return loaded
 
 
-def context(model: str) -> PromptContext:
+def context(model: str, *, arguments: Mapping[str, Any] | None = None) -> PromptContext:
     """Limit and prompt lengths of a reward model, from its configuration and tokenizer alone (no weights are read)."""
     from rewards.limits import ChatContext, NoLimit
 
@@ -76,7 +80,7 @@ def context(model: str) -> PromptContext:
         from rewards.pair_text import PairText
 
         return PairText(folder)
-    return ChatContext(_limit(folder), folder)
+    return ChatContext(_limit(folder), folder, arguments)
 
 
 def kind_of(model: str) -> Kind:

@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from collections.abc import Callable
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from evolve.recipe.choices import NAME, Algorithm, GuardName, MetricName, PairRule, PolicyDtype, RankedSet, RewardDtype
 from evolve.recipe.soundness import Place, faults, quoted
 from generation.engines.fake import OPTIONS
 from generation.engines.options import check_options
+from generation.template import check_date, check_kwargs
 from prompts import STRATEGIES
 from prompts.errors import UserError
 
 _K = re.compile(r"[0-9]{1,12}(\.[0-9]{1,6})?%|[0-9]{1,12}")
 _SEED = Field(0, ge=-(2**63), le=2**63 - 1)
+
+
+def _checked(check: Callable[[Any], None]) -> AfterValidator:
+    def checked(value: Any) -> Any:
+        check(value)
+        return value
+
+    return AfterValidator(checked)
+
+
+TemplateKwargs = Annotated[dict[str, Any], _checked(check_kwargs)]
+Day = Annotated[str, _checked(check_date)]
 
 MIN_CONTENT = 0.4  # chosen on labelled rewrites: docs/templates.md
 
@@ -52,6 +66,10 @@ class Policy(_Section):
     """Put in front of every prompt that has no system message, and stored with it. The paper's default is none."""
     in_flight: int = Field(256, ge=1, le=100_000)
     """Requests in the engine at once: vLLM's own default for the sequences of a step, so it never starves."""
+    chat_template_kwargs: TemplateKwargs = {}
+    """Switches of the chat template's own, such as {enable_thinking = false}."""
+    template_date: Day | None = None
+    """The day, as "2025-01-31", that a chat template prints which prints the date; the day the run began by default."""
     keep_token_ids: bool = False
     """Keep the sampled token ids in the pool; about 4 bytes a token."""
     engine: dict[str, Any] = {}
@@ -79,6 +97,10 @@ class Reward(_Section):
     """Server of a judge (openai:NAME); OPENAI_BASE_URL by default. The first one is kept for the run."""
     compat: bool = False
     """Read special strings in user text as the released code does, quirks included. By default text is text."""
+    chat_template_kwargs: TemplateKwargs = {}
+    """Switches of the chat template's own; with an ensemble each model is given all of them."""
+    template_date: Day | None = None
+    """As policy.template_date."""
     ensemble: dict[Place, float] = {}
     """Further reward models and their weights, beside `model` with 1: the score is the weighted mean of z-scores."""
 

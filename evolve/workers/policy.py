@@ -8,6 +8,7 @@ from evolve.recipe.sections import Recipe
 from generation import Chat, Engine, load_chat
 from generation.checkpoint import check_config, resolve
 from generation.engines.restart import RestartingEngine
+from generation.template import template_arguments
 from generation.turns import missing_stop
 
 log = logging.getLogger(__name__)
@@ -26,7 +27,7 @@ def make_policy(recipe: Recipe) -> tuple[Engine, Chat]:
 
     folder = resolve(policy.model)
     check_config(folder)
-    chat = load_chat(str(folder))
+    chat = load_chat(folder, arguments=template_arguments(policy.chat_template_kwargs, policy.template_date))
     stop = missing_stop(chat.tokenizer)
     if stop is not None:
         log.warning(

@@ -77,8 +77,8 @@ class VllmEngine:
         except Exception as error:  # to damaged or unknown checkpoints it answers with errors of every kind
             raise UserError(
                 f"vLLM could not load the policy {self._model!r}: {type(error).__name__}: {error}. "
-                "Check policy.model (folder or Hub name), policy.dtype and policy.max_model_len; on a full GPU lower policy.engine.gpu_memory_utilization (it "
-                "makes no new rows)."
+                "Check policy.model (folder or Hub name), policy.dtype and policy.max_model_len; "
+                "on a full GPU lower policy.engine.gpu_memory_utilization (it makes no new rows)."
             ) from error
         self.context_length = config.model_config.max_model_len
         self.description = {
