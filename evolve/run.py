@@ -147,7 +147,8 @@ class Run:
 
     @cached_property
     def responses(self) -> Responses:
-        return load_responses(self.pool, self.sampler.id, self.rewards, self.recipe.sampling.n, self.prompts)
+        n, with_thoughts = self.recipe.sampling.n, self.recipe.selection.with_thoughts
+        return load_responses(self.pool, self.sampler.id, self.rewards, n, self.prompts, with_thoughts)
 
     @cached_property
     def texts(self) -> Lookup:

@@ -54,6 +54,8 @@ class ChatTokenizer:
         self.folder, self.compat, self.arguments = folder, compat, dict(arguments or {})
         with reading(folder, "the tokenizer"):
             self.tokenizer = load_tokenizer(folder)
+            added = self.tokenizer.added_tokens_decoder.values()
+            self.called_special = {str(token.content) for token in added if token.special}
             make_special(self.tokenizer, controls)
             self._rust = self.tokenizer.backend_tokenizer
             self._rust.no_padding()

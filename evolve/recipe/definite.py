@@ -15,6 +15,7 @@ from generation.checkpoint import read_json, resolve
 from generation.device import has_gpu
 from generation.openai_client import normalised_base_url
 from generation.template import template_text, unread, uses_date
+from generation.thoughts import Tags, tags_of
 from prompts.display import holds_secret, redacted
 from prompts.errors import UserError
 
@@ -35,6 +36,7 @@ def definite(recipe: Recipe, earlier: Recipe | None = None) -> Recipe:
             "model": model,
             "dtype": _policy_dtype(model, policy.dtype),
             "template_date": _day([model], policy, earlier.policy if earlier else None),
+            "thought_tags": policy.thought_tags or _tags(model),
         },
         "reward": {
             "model": _pin(reward.model, pinned),
@@ -96,6 +98,10 @@ def _day(models: list[str], section: Policy | Reward, earlier: Policy | Reward |
     if not any(map(uses_date, texts)):
         return None
     return section.template_date or (earlier and earlier.template_date) or date.today().isoformat()
+
+
+def _tags(model: str) -> Tags | None:
+    return None if is_weightless(model) else tags_of(template_text(resolve(model, weights=False)))
 
 
 def _reward_dtype(models: list[str], dtype: str) -> str:

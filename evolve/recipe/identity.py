@@ -47,7 +47,7 @@ def sampler_of(recipe: Recipe) -> Maker:
         "max_tokens": sampling.max_tokens,
         "seed": sampling.seed,
     }
-    settings |= template_settings(policy)
+    settings |= template_settings(policy) | ({"thought_tags": policy.thought_tags} if policy.thought_tags else {})
     return Maker(policy.model, content_id("sampler", settings), settings)
 
 

@@ -70,10 +70,22 @@ class Policy(_Section):
     """Switches of the chat template's own, such as {enable_thinking = false}."""
     template_date: Day | None = None
     """The day, as "2025-01-31", that a chat template prints which prints the date; the day the run began by default."""
+    thought_tags: tuple[str, str] | None = None
+    """What a reasoning policy's thoughts stand between, such as ["<think>", "</think>"]; by default the tags that its
+    chat template knows. Answers are scored and paired without them."""
     keep_token_ids: bool = False
     """Keep the sampled token ids in the pool; about 4 bytes a token."""
     engine: dict[str, Any] = {}
     """Options of vLLM's engine, e.g. {tensor_parallel_size = 8}; generation/engines/options.py lists them."""
+
+    @field_validator("thought_tags")
+    @classmethod
+    def _two_tags(cls, value: tuple[str, str] | None) -> tuple[str, str] | None:
+        if value is not None and (not all(tag.strip() for tag in value) or value[0] == value[1]):
+            raise ValueError(
+                "expected two different tags, the one that opens the thoughts and the one that closes them"
+            )
+        return value
 
     @model_validator(mode="after")
     def _known_options(self) -> Policy:
@@ -168,6 +180,10 @@ class Selection(_Section):
     """Smallest explicit margin of a pair, whatever the rule."""
     allow_cut_off: bool = False
     """Let a response that hit the length limit be the chosen one."""
+
+    with_thoughts: bool = False
+    """Let chosen and rejected carry the thoughts of a reasoning policy, as sampled, and count their tokens in
+    log-probabilities. By default both are of the answers alone, as most templates show them to a trainer."""
 
     @field_validator("k")
     @classmethod

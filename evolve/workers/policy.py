@@ -22,12 +22,15 @@ def make_policy(recipe: Recipe) -> tuple[Engine, Chat]:
 
         # Others are vLLM's: a recipe for it can be run dry as it is.
         options = {name: policy.engine[name] for name in OPTIONS if name in policy.engine}
-        return RestartingEngine(FakeEngine(policy.max_model_len or 65_536, **options)), FakeChat()
+        tags = policy.thought_tags
+        fake = FakeEngine(policy.max_model_len or 65_536, **options, thought_tags=tags)
+        return RestartingEngine(fake), FakeChat(tags)
     from generation.engines.vllm import VllmEngine
 
     folder = resolve(policy.model)
     check_config(folder)
-    chat = load_chat(folder, arguments=template_arguments(policy.chat_template_kwargs, policy.template_date))
+    arguments = template_arguments(policy.chat_template_kwargs, policy.template_date)
+    chat = load_chat(folder, arguments=arguments, thought_tags=policy.thought_tags)
     stop = missing_stop(chat.tokenizer)
     if stop is not None:
         log.warning(

@@ -154,7 +154,9 @@ def _completion(output: Any) -> Completion:
     if output.finish_reason not in get_args(FinishReason):  # abort, error: it says nothing about the prompt
         raise EngineFailed(f"vLLM ended a request with the reason {output.finish_reason!r}")
     reason: FinishReason = output.finish_reason
-    return Completion(output.text, tuple(output.token_ids), float(output.cumulative_logprob), reason)
+    flat = output.logprobs  # of each position the sampled token comes first
+    logps = tuple(flat.logprobs[start] for start in flat.start_indices) if flat is not None else ()
+    return Completion(output.text, tuple(output.token_ids), float(output.cumulative_logprob), reason, logps)
 
 
 def _context_of(model: str) -> int:

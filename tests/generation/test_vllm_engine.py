@@ -104,6 +104,7 @@ def assert_log_probabilities(served: Served, requests: list[Request]) -> None:
     for (_, completion), logs in zip(pairs, teacher_forced(served.folder, pairs), strict=True):
         assert len(logs) == len(completion.token_ids)
         assert completion.logp == pytest.approx(sum(logs), abs=SUM_TOLERANCE)
+        assert completion.logps == pytest.approx(logs, abs=SUM_TOLERANCE)
         by_reason[completion.finish_reason] += 1
         stopped = completion.finish_reason == "stop"
         assert (completion.token_ids[-1] in ends) == stopped
