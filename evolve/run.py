@@ -27,6 +27,7 @@ from evolve.workers.draw import draw
 from evolve.workers.grow import Grower
 from evolve.workers.jobs import PolicyJobs, jobs_of
 from generation import Chat, Engine
+from generation.template import template_arguments
 from prompts.errors import UserError
 from rewards.limits import PromptContext
 from rewards.loading import context
@@ -84,7 +85,9 @@ class Run:
     @cached_property
     def reward_context(self) -> PromptContext:
         """Of several reward models' contexts the one with the least room."""
-        contexts = [context(reward.model) for reward in self.rewards]
+        reward = self.recipe.reward
+        arguments = template_arguments(reward.chat_template_kwargs, reward.template_date)
+        contexts = [context(maker.model, arguments=arguments) for maker in self.rewards]
         return min(contexts, key=lambda one: float("inf") if one.limit is None else one.limit)
 
     @property
@@ -144,7 +147,8 @@ class Run:
 
     @cached_property
     def responses(self) -> Responses:
-        return load_responses(self.pool, self.sampler.id, self.rewards, self.recipe.sampling.n, self.prompts)
+        n, with_thoughts = self.recipe.sampling.n, self.recipe.selection.with_thoughts
+        return load_responses(self.pool, self.sampler.id, self.rewards, n, self.prompts, with_thoughts)
 
     @cached_property
     def texts(self) -> Lookup:

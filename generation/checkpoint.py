@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,8 @@ from prompts.errors import UserError
 if TYPE_CHECKING:
     import torch
 
+CONFIG = "config.json"
+LFS_POINTER = b"version https://git-lfs.github.com/spec/v1"
 # Weights, configuration, tokenizer and template: all that a score depends on, and nothing that could run.
 FILES = ["*.safetensors", "*.safetensors.index.json", "*.json", "*.jinja", "tokenizer.model", "spm.model"]
 
@@ -19,21 +22,26 @@ FILES = ["*.safetensors", "*.safetensors.index.json", "*.json", "*.jinja", "toke
 def resolve(model: str, *, weights: bool = True) -> Path:
     """The folder of `model`: a local folder as it is, a Hub name (NAME or NAME@REVISION) by way of the Hub's cache.
 
-    Without `weights` only the configuration and tokenizer are fetched. Raises UserError if there is neither.
+    Without `weights` only the configuration and tokenizer are fetched. Raises UserError if there is neither, and for a
+    folder that holds something else than a model (see `check_folder`).
     """
-    folder = Path(model).expanduser()
-    if folder.is_dir():
-        return folder
+    try:
+        folder = Path(model).expanduser()
+        if model and folder.is_dir():
+            check_folder(folder)
+            return folder
+    except (OSError, RuntimeError) as error:  # a name that no file system takes, a folder of another user
+        raise UserError(f"model {shown(model)}: not a folder that can be read ({shown(error)}).") from error
     name, _, revision = model.partition("@")
     if folder.is_absolute() or model.startswith(".") or name.count("/") != 1:
         raise UserError(
-            f"model {model!r}: no such folder. Give a folder with config.json, or a Hub name like 'owner/name'."
+            f"model {shown(model)}: no such folder. Give a folder with config.json, or a Hub name like 'owner/name'."
         )
     from huggingface_hub import snapshot_download
 
     patterns = FILES if weights else [p for p in FILES if "*.safetensors" not in p]
     try:
-        return Path(
+        folder = Path(
             snapshot_download(
                 name, revision=revision or None, allow_patterns=patterns, ignore_patterns=["original/*", "onnx/*"]
             )
@@ -44,24 +52,95 @@ def resolve(model: str, *, weights: bool = True) -> Path:
             f"model {model!r}: not a folder here, and the Hub did not give it ({type(error).__name__}: {why}). "
             "Check the name, the network and HF_TOKEN, or give the path of a folder."
         ) from error
+    check_folder(folder)
+    return folder
+
+
+def check_folder(folder: Path) -> None:
+    """Raise UserError for what is easily taken for a model: an adapter, files that git-lfs has not fetched, folders in
+    the place of files.
+    """
+    adapter = read_json(folder, "adapter_config.json")
+    if adapter:
+        base = adapter.get("base_model_name_or_path")
+        beside = " beside a whole model, and which of them is meant can't be told" if _is_there(folder, CONFIG) else ""
+        way_out = "remove adapter_* if the model is meant" if beside else "merge it into its base"
+        raise UserError(
+            f"{folder}: this is an adapter (LoRA) of {shown(base) if base else 'another model'}{beside}. Only whole "
+            f"models are read: {way_out}, or merge it (peft's merge_and_unload) and save that with its tokenizer."
+        )
+    for path in sorted(folder.iterdir()):
+        if not path.name.endswith((".json", ".safetensors", ".jinja", ".model")):
+            continue
+        if not path.is_file():
+            raise UserError(
+                f"{path}: a folder, or a link to nothing, where a file was expected. Fetch the model again."
+            )
+        if _starts_with(path, LFS_POINTER):
+            raise UserError(
+                f"{path}: a git-lfs pointer, not the file itself. Run `git lfs pull` in {folder}, or fetch the model "
+                "again."
+            )
+
+
+def _starts_with(path: Path, beginning: bytes) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(beginning)) == beginning
+
+
+def _is_there(folder: Path, name: str) -> bool:
+    return (folder / name).is_file()
+
+
+def shown(value: object) -> str:
+    """A name or an error as a message quotes it: one line, not long."""
+    text = repr(value) if isinstance(value, str) else " ".join(str(value).split())
+    return text if len(text) <= 300 else f"{text[:300]}..."
+
+
+@contextmanager
+def reading(folder: Path, what: str) -> Iterator[None]:
+    """Any failure to make something of the files of `folder` as a UserError that names `what` was to be made.
+
+    The libraries that read a checkpoint answer to damaged files with errors of every kind, panics of their compiled
+    parts included (which are no `Exception`).
+    """
+    try:
+        yield
+    except (UserError, KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:
+        raise UserError(
+            f"{folder}: {what} can't be made of what is there ({type(error).__name__}: {shown(error)}). A file may be "
+            "damaged or incomplete, or config.json may not be this checkpoint's: fetch it again."
+        ) from error
 
 
 def read_json(folder: Path, name: str, *, required: bool = False) -> dict[str, Any]:
     """The JSON object in `folder / name`; empty if the file is absent and not `required`."""
     path = folder / name
-    if not path.is_file():
-        if required:
-            raise UserError(
-                f"{folder}: there is no {name}. A model's folder has config.json, safetensors and a tokenizer."
-            )
-        return {}
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+        text = path.read_text(encoding="utf-8") if path.is_file() else None
+        value = json.loads(text) if text is not None else {}
+    except OSError as error:
+        raise UserError(f"{path}: can't be read ({error.strerror}).") from error
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: not valid JSON ({error}). The download may be incomplete: fetch it again.") from error
+    if text is None and required:
+        raise UserError(f"{folder}: there is no {name}. A model's folder has config.json, safetensors and a tokenizer.")
     if not isinstance(value, dict):
         raise UserError(f"{path}: expected a JSON object, found {type(value).__name__}.")
     return value
+
+
+def shards(folder: Path) -> set[str]:
+    """The files that the index of a sharded checkpoint lists; none without an index."""
+    where = read_json(folder, "model.safetensors.index.json").get("weight_map", {})
+    if not isinstance(where, dict) or not all(isinstance(file, str) for file in where.values()):
+        raise UserError(
+            f"{folder}/model.safetensors.index.json: weight_map is no table of tensors and their files. Fetch it again."
+        )
+    return set(where.values())
 
 
 class Tensors:
@@ -84,8 +163,7 @@ class Tensors:
                 self.shapes[name] = shape
 
     def _check_shards(self) -> None:
-        index = read_json(self.folder, "model.safetensors.index.json")
-        listed = set(index.get("weight_map", {}).values())
+        listed = shards(self.folder)
         missing = sorted(listed - {path.name for path in self.files})
         if missing:
             raise UserError(
@@ -103,7 +181,7 @@ class Tensors:
             by_file.setdefault(self.where[name], []).append(name)
         tensors: dict[str, torch.Tensor] = {}
         for path, wanted in by_file.items():
-            with safe_open(str(path), framework="pt", device=str(device)) as file:
+            with reading(path, "tensors"), safe_open(str(path), framework="pt", device=str(device)) as file:
                 for name in wanted:
                     tensors[name] = file.get_tensor(name).to(dtype)
         return tensors
@@ -111,15 +189,10 @@ class Tensors:
 
 def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
     """Name and shape of every tensor, from the file's header alone."""
-    from safetensors import SafetensorError, safe_open
+    from safetensors import safe_open
 
-    try:
-        with safe_open(str(path), framework="np") as file:
-            return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise UserError(
-            f"{path}: not a whole safetensors file ({error}). The download may be incomplete: fetch it again."
-        ) from error
+    with reading(path, "a whole safetensors file"), safe_open(str(path), framework="np") as file:
+        return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
 
 
 def check_layout(folder: Path, found: Mapping[str, tuple[int, ...]], expected: Mapping[str, tuple[int, ...]]) -> None:
@@ -144,3 +217,29 @@ def check_layout(folder: Path, found: Mapping[str, tuple[int, ...]], expected: M
             f"{folder}: the weights do not fit the model that config.json describes. {'; '.join(problems)}. "
             "A score from such a checkpoint would mean nothing: fetch the complete checkpoint, or correct config.json."
         )
+
+
+# Sizes in config.json, each with the largest that any model could have: a larger one is a damaged file, and building
+# what it says would take all memory.
+SIZES = {
+    "vocab_size": 10**8,
+    "hidden_size": 10**6,
+    "intermediate_size": 10**7,
+    "num_hidden_layers": 10**4,
+    "num_attention_heads": 10**5,
+    "num_key_value_heads": 10**5,
+    "head_dim": 10**6,
+    "max_position_embeddings": 2**31,
+}
+
+
+def check_config(folder: Path, *, required: tuple[str, ...] = ()) -> dict[str, Any]:
+    """config.json, its sizes looked at. Raises UserError for one that is no size, and for a missing `required` one."""
+    config = read_json(folder, CONFIG, required=True)
+    for name, most in SIZES.items():
+        value = config.get(name)
+        if value is None and name not in required:
+            continue
+        if not isinstance(value, int) or isinstance(value, bool) or not 0 < value <= most:
+            raise UserError(f"{folder}/{CONFIG}: {name} is {shown(value)}, expected a number from 1 to {most:,}.")
+    return config

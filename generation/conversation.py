@@ -11,11 +11,12 @@ those ids for every text, as the released code would.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from generation.checkpoint import read_json
+from generation.checkpoint import read_json, reading, shown
+from generation.tokenizer import load_tokenizer, make_special
 from prompts import Message
 from prompts.errors import UserError
 
@@ -39,14 +40,26 @@ class TemplateRefused(Exception):
 class ChatTokenizer:
     """Tokenizer and template of a checkpoint. `specials` are the strings that it turns into control tokens."""
 
-    def __init__(self, folder: Path, *, compat: bool = False, controls: Sequence[str] = ()) -> None:
-        """`controls` are tokens of the vocabulary to treat as special even if the tokenizer's files do not say so."""
-        self.folder, self.compat = folder, compat
-        self.tokenizer = _load_tokenizer(folder)
-        _make_special(self.tokenizer, controls)
-        self._rust = self.tokenizer.backend_tokenizer
-        self._rust.no_padding()
-        self._rust.no_truncation()
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        compat: bool = False,
+        controls: Sequence[str] = (),
+        arguments: Mapping[str, Any] | None = None,
+    ) -> None:
+        """`controls` are tokens of the vocabulary to treat as special even if the tokenizer's files do not say so;
+        `arguments` what the template is given beside conversations (generation.template).
+        """
+        self.folder, self.compat, self.arguments = folder, compat, dict(arguments or {})
+        with reading(folder, "the tokenizer"):
+            self.tokenizer = load_tokenizer(folder)
+            added = self.tokenizer.added_tokens_decoder.values()
+            self.called_special = {str(token.content) for token in added if token.special}
+            make_special(self.tokenizer, controls)
+            self._rust = self.tokenizer.backend_tokenizer
+            self._rust.no_padding()
+            self._rust.no_truncation()
         added = self.tokenizer.added_tokens_decoder.values()
         self.specials = {str(token.content): token for token in added if token.special}
         longest_first = sorted(self.specials, key=len, reverse=True)
@@ -55,25 +68,45 @@ class ChatTokenizer:
         self.bos: int | None = self.tokenizer.bos_token_id
 
     def render(self, messages: Sequence[Message], *, generation_prompt: bool = False) -> str:
-        """The template's text. Raises TemplateRefused if the template does."""
-        from jinja2.exceptions import TemplateError
-
+        """The template's text. Raises TemplateRefused if the template does, or fails: it is a program, which may divide
+        by zero or call itself without end.
+        """
         self._check_roles(messages)
         try:
             text = self.tokenizer.apply_chat_template(
-                list(messages), tokenize=False, add_generation_prompt=generation_prompt
+                list(messages), tokenize=False, add_generation_prompt=generation_prompt, **self.arguments
             )
-        except (TemplateError, TypeError, KeyError, IndexError) as error:
-            raise TemplateRefused(str(error)) from error
+        except Exception as error:
+            raise TemplateRefused(f"{type(error).__name__}: {shown(error)}") from error
         return str(text)
 
     def _check_roles(self, messages: Sequence[Message]) -> None:
         """A template pastes a role between control tokens, as it pastes a content: only known roles get there."""
         for message in messages:
-            role = message["role"]
+            role = str(message["role"])
             known = role in ROLES or (role == "tool" and "tool" in str(self.tokenizer.chat_template))
             if not known:
                 raise TemplateRefused(f"role {role[:40]!r}: expected one of {', '.join(ROLES)}")
+
+    def check(self, conversation: Sequence[Message], *, generation_prompt: bool = False) -> None:
+        """Raise UserError if the template can't write even this conversation, or the tokenizer not read it: then no
+        row has a chance.
+        """
+        with reading(self.folder, "token ids of a conversation"):
+            try:
+                self.render(conversation, generation_prompt=generation_prompt)
+            except TemplateRefused as error:
+                raise UserError(
+                    f"{self.folder}: the chat template takes no conversation, not even {len(conversation)} short turns "
+                    f"({error}). Mend chat_template.jinja, or the chat_template in tokenizer_config.json."
+                ) from error
+            ids = self.encode([conversation], generation_prompt=generation_prompt)[0]
+            size = read_json(self.folder, "config.json").get("vocab_size")
+            if isinstance(size, int) and isinstance(ids, list) and (beyond := [i for i in ids if i >= size]):
+                raise UserError(
+                    f"{self.folder}: the tokenizer has {self.tokenizer.convert_ids_to_tokens(beyond[0])!r} with id "
+                    f"{beyond[0]}, and the model's vocabulary ends at {size - 1}. A file of theirs is another's."
+                )
 
     def encode(
         self, conversations: Sequence[Sequence[Message]], *, generation_prompt: bool = False
@@ -112,6 +145,11 @@ class ChatTokenizer:
             return "special_strings"
         hidden, shown = self._sentinels([text])
         return self._encode_pieces(before + self._special.sub(lambda match: hidden[match[0]], text) + after, shown)
+
+    def first_control(self, text: str) -> int | None:
+        """The first control token in a text that a template has written."""
+        found = self._special.search(text)
+        return self.tokenizer.convert_tokens_to_ids(found[0]) if found else None
 
     def text_ids(self, text: str, *, special: bool = False) -> list[int]:
         """Ids of a bare text without BOS or EOS; control tokens are recognized only if `special`."""
@@ -178,48 +216,3 @@ class ChatTokenizer:
                 return False
             self._pieces_exact = self._encode_pieces(text, {}) == self._encode_texts([text])[0]
         return self._pieces_exact
-
-
-def _make_special(tokenizer: Any, controls: Sequence[str]) -> None:
-    """Have the tokenizer treat `controls`, and every added token that it does not call special (`<think>` and others),
-    as control tokens: typed by a user, they would become control ids all the same. Runs of white space, which some
-    vocabularies add, are text.
-    """
-    from transformers import AddedToken
-
-    added = tokenizer.added_tokens_decoder.values()
-    plain = [token for token in added if not token.special and token.content.strip()]
-    named = [
-        AddedToken(
-            token.content,
-            lstrip=token.lstrip,
-            rstrip=token.rstrip,
-            single_word=token.single_word,
-            normalized=False,
-            special=True,
-        )
-        for token in plain
-    ]
-    if wanted := [*controls, *named]:
-        tokenizer.add_special_tokens({"additional_special_tokens": wanted}, replace_extra_special_tokens=False)
-
-
-def _load_tokenizer(folder: Path) -> Any:
-    """The folder's fast tokenizer, with the padding token that only special_tokens_map.json may declare."""
-    from transformers import AutoTokenizer
-
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False)
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"{folder}: the tokenizer can't be read ({str(error).strip()[:300]}). tokenizer.json is expected."
-        ) from error
-    if not getattr(tokenizer, "is_fast", False):
-        raise UserError(
-            f"{folder}: there is no fast tokenizer (tokenizer.json). Convert it with transformers and save it there."
-        )
-    declared = read_json(folder, "special_tokens_map.json").get("pad_token")
-    pad = declared.get("content") if isinstance(declared, dict) else declared
-    if pad and tokenizer.pad_token is None:
-        tokenizer.add_special_tokens({"pad_token": pad})
-    return tokenizer

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-FinishReason = Literal["stop", "length"]
+FinishReason = Literal["stop", "length", "repetition"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +27,22 @@ class Completion:
 
     `logp` is sum_t log pi(y_t | x, y_<t) in nats at temperature 1 over the full vocabulary, whatever the sampling
     parameters were. `token_ids` are the tokens as sampled; the end-of-turn token is in `token_ids` and in `logp` when
-    it was sampled (finish reason "stop") and in neither when the length limit cut the response (finish reason
-    "length"). `text` never contains it.
+    it was sampled (finish reason "stop") and in neither when the response was cut: by the length limit ("length"), or
+    by an engine that saw it go round in circles ("repetition"). `text` never contains it.
+
+    `logps` are the terms of `logp`, one a token. Of a reasoning policy (generation.thoughts) `text` is the answer alone
+    and `thoughts` what was sampled before it, tags included, None where there is none; `thought_tokens` and
+    `thought_logp` are their share of `token_ids` and `logp`, which are of all that was sampled.
     """
 
     text: str
     token_ids: tuple[int, ...]
     logp: float
     finish_reason: FinishReason
+    logps: tuple[float, ...] = ()
+    thoughts: str | None = None
+    thought_tokens: int = 0
+    thought_logp: float = 0.0
 
 
 class EngineDied(Exception):

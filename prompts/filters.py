@@ -87,8 +87,8 @@ def empty(rewrite: Rewrite) -> bool:
 
 
 def cut_off(rewrite: Rewrite) -> bool:
-    """Stopped by the length limit: the end of the prompt is missing, however good the start."""
-    return rewrite.finish_reason == "length"
+    """Stopped by the length limit, or by the engine: the end of the prompt is missing, however good the start."""
+    return rewrite.finish_reason != "stop"
 
 
 def refusal(rewrite: Rewrite) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,9 @@ class CheckpointModel:
         batch_tokens: int | None = None,
         compat: bool = False,
         layout: Layout = "shared",
+        arguments: Mapping[str, Any] | None = None,
     ) -> None:
+        """`arguments` are what a chat template is given beside conversations, where one is read."""
         self.folder, self.name, self.dtype, self.compat = folder, name, dtype, compat
         backbone = self.prepare(device)
         self.limit: int = backbone.config.max_position_embeddings
@@ -53,7 +55,8 @@ class ConversationModel(CheckpointModel):
     """A reward model that reads a conversation as its chat template writes it."""
 
     def __init__(self, folder: Path, **how: Any) -> None:
-        self.chat = load_chat(folder, compat=how.get("compat", False))
+        arguments = how.pop("arguments", None)
+        self.chat = load_chat(folder, compat=how.get("compat", False), arguments=arguments)
         super().__init__(folder, **how)
 
     def score(self, groups: Sequence[Group]) -> list[list[Score]]:

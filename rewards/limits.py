@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from generation.context import RESPONSE_ROOM, response_room
 from generation.conversation import ChatTokenizer, TemplateRefused
@@ -36,26 +36,27 @@ class PromptContext(Protocol):
         ...
 
 
-def load_chat(folder: Path, *, compat: bool = False) -> ChatTokenizer:
+def load_chat(folder: Path, *, compat: bool = False, arguments: Mapping[str, Any] | None = None) -> ChatTokenizer:
     """The tokenizer of a reward model that reads conversations. Raises UserError if it has no chat template."""
-    chat = ChatTokenizer(folder, compat=compat)
+    chat = ChatTokenizer(folder, compat=compat, arguments=arguments)
     if not chat.tokenizer.chat_template:
         raise UserError(
             f"{folder}: the tokenizer has no chat template, which says how a conversation is written for this model. "
             "Put the model's chat_template.jinja into the folder."
         )
+    chat.check([{"role": "user", "content": "Why?"}, {"role": "assistant", "content": "So."}])
     return chat
 
 
 class ChatContext:
     """The context of a model that reads conversations through a chat template."""
 
-    def __init__(self, limit: int, folder: Path) -> None:
-        self.limit, self.folder = limit, folder
+    def __init__(self, limit: int, folder: Path, arguments: Mapping[str, Any] | None = None) -> None:
+        self.limit, self.folder, self.arguments = limit, folder, arguments
 
     @cached_property
     def chat(self) -> ChatTokenizer:
-        return load_chat(self.folder)
+        return load_chat(self.folder, arguments=self.arguments)
 
     def load(self) -> None:
         _ = self.chat

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from generation.checkpoint import read_json, resolve
+from generation.checkpoint import check_config, read_json, reading, resolve, shown
 from prompts.errors import UserError
 from rewards.protocol import Kind, RewardModel
 
@@ -22,13 +23,15 @@ def load(
     batch_tokens: int | None = None,
     compat: bool = False,
     base_url: str | None = None,
+    arguments: Mapping[str, Any] | None = None,
 ) -> RewardModel:
     """Load the reward model in folder or of Hub name `model`; "openai:NAME" is a judge, "fake:SEED" the fake one.
 
     `dtype` is the backbone's precision: "auto" is bfloat16 on a GPU and float32 elsewhere. `device` "auto" is the GPU
     if there is one. `batch_tokens` bounds the tokens of one forward; None is what suits the device. `compat`
     reproduces the quirks of the released code with special strings in texts (see generation.conversation). `base_url`
-    is a judge's server (None: OPENAI_BASE_URL, else OpenAI's). Raises UserError for
+    is a judge's server (None: OPENAI_BASE_URL, else OpenAI's). `arguments` are what its chat template is given beside
+    conversations (generation.template.template_arguments). Raises UserError for
     anything but a complete, known checkpoint.
     """
     if model == "fake" or model.startswith("fake:"):
@@ -52,18 +55,21 @@ def load(
     if batch_tokens is not None and batch_tokens < 1:
         raise UserError(f"reward batch_tokens = {batch_tokens}: expected a positive number of tokens, such as 16384.")
     build: Any = getattr(importlib.import_module(module), name)
-    loaded: RewardModel = build(
-        folder,
-        name=model,
-        dtype=getattr(torch, dtype),
-        device=torch.device(device),
-        batch_tokens=batch_tokens,
-        compat=compat,
-    )
+    check_config(folder)
+    with reading(folder, f"a reward model ({name})"):
+        loaded: RewardModel = build(
+            folder,
+            name=model,
+            dtype=getattr(torch, dtype),
+            device=torch.device(device),
+            batch_tokens=batch_tokens,
+            compat=compat,
+            arguments=arguments,
+        )
     return loaded
 
 
-def context(model: str) -> PromptContext:
+def context(model: str, *, arguments: Mapping[str, Any] | None = None) -> PromptContext:
     """Limit and prompt lengths of a reward model, from its configuration and tokenizer alone (no weights are read)."""
     from rewards.limits import ChatContext, NoLimit
 
@@ -74,7 +80,7 @@ def context(model: str) -> PromptContext:
         from rewards.pair_text import PairText
 
         return PairText(folder)
-    return ChatContext(_limit(folder), folder)
+    return ChatContext(_limit(folder), folder, arguments)
 
 
 def kind_of(model: str) -> Kind:
@@ -91,6 +97,8 @@ def _class(folder: Path) -> tuple[str, str]:
     """Module and class for the architecture that config.json names."""
     config = read_json(folder, "config.json", required=True)
     architectures = config.get("architectures") or []
+    if not isinstance(architectures, list) or not all(isinstance(one, str) for one in architectures):
+        raise UserError(f"{folder}/config.json: architectures is {shown(architectures)}, expected a list of names.")
     for architecture in architectures:
         if architecture == "LlamaForRewardModelWithGating":
             return "rewards.models.armorm", "ArmoRM"
@@ -106,10 +114,7 @@ def _class(folder: Path) -> tuple[str, str]:
 
 
 def _limit(folder: Path) -> int:
-    limit = read_json(folder, "config.json", required=True).get("max_position_embeddings")
-    if not isinstance(limit, int):
-        raise UserError(f"{folder}/config.json: max_position_embeddings is {limit!r}, expected a number of tokens.")
-    return limit
+    return int(check_config(folder, required=("max_position_embeddings",))["max_position_embeddings"])
 
 
 def _number(model: str) -> int:

@@ -41,6 +41,10 @@ class PairText:
     @cached_property
     def chat(self) -> ChatTokenizer:
         chat = ChatTokenizer(self.folder, compat=self.compat, controls=tuple(PREFIX_KEYS))
+        if not (chat.tokenizer.cls_token and chat.tokenizer.sep_token):
+            raise UserError(
+                f"{self.folder}: the tokenizer has no cls_token or no sep_token, which PairRM's input needs."
+            )
         config = read_json(self.folder, "config.json", required=True)
         for prefix, key in PREFIX_KEYS.items():
             found = chat.tokenizer.convert_tokens_to_ids(prefix)

@@ -60,12 +60,27 @@ train = load_dataset("parquet", data_files="train.parquet", split="train")  # as
 |---|---|---|
 {means}
 
-`logp_*` are sums of log pi(y|x) over the tokens of the response as sampled, in nats, at temperature 1 over the full
+{_covered(recipe)} They are in nats, at temperature 1 over the full
 vocabulary, the end-of-turn token included when it was sampled; `n_tokens_*` count the same tokens. `reward_margin` is
 M_r, `implicit_margin` M_pi = |logp_chosen/n_tokens_chosen - logp_rejected/n_tokens_rejected|.
 
 {_ranked(recipe)}
 """
+
+
+def _covered(recipe: dict[str, Any]) -> str:
+    """Which tokens the log-probabilities are of."""
+    if not recipe["policy"]["thought_tags"]:
+        return "`logp_*` are sums of log pi(y|x) over the tokens of the response as sampled."
+    if recipe["selection"]["with_thoughts"]:
+        return (
+            "The policy thinks before it answers. `chosen` and `rejected` carry thoughts and answer as sampled, and "
+            "`logp_*` are\nsums of log pi(y|x) over the tokens of both; scores are of the answer alone."
+        )
+    return (
+        "The policy thinks before it answers. `chosen` and `rejected` are the answers alone, and `logp_*` are sums of "
+        "log pi\nover the tokens of the answer, given the prompt and the thoughts that were sampled before it."
+    )
 
 
 def _ranked(recipe: dict[str, Any]) -> str:

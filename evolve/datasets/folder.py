@@ -9,7 +9,7 @@ from typing import Any
 
 from evolve.datasets.card import card
 from evolve.datasets.manifest import manifest
-from evolve.datasets.train import write_pairs
+from evolve.datasets.train import Texts, write_pairs
 from evolve.pool.files import UNFINISHED, told, write_file
 from evolve.pool.json_files import Damaged, read_json, write_json
 from evolve.pool.lookup import Lookup
@@ -37,6 +37,8 @@ def metric_folder(selection: Selection) -> str:
         words.append(f"margin{selection.margin:g}")
     if selection.allow_cut_off:
         words.append("allow_cut_off")
+    if selection.with_thoughts:
+        words.append("with_thoughts")
     return "-".join(words)
 
 
@@ -86,14 +88,14 @@ def write_outcome(run: Run, outcome: Outcome) -> tuple[Path, dict[str, Any]]:
     """
     folder = folder_for(run)
     run.pool.check_is_there()
-    prompts = Lookup(run.pool.prompts, "id")
+    texts = Texts(Lookup(run.pool.prompts, "id"), run.texts, run.recipe.selection.with_thoughts)
     with told(folder):
         folder.mkdir(parents=True, exist_ok=True)
         beside = Path(tempfile.mkdtemp(prefix=".", suffix=UNFINISHED, dir=folder))
     try:
         with run.stages.timed("write", run.tally):
             for name, pairs in (("train", outcome.train), ("selected", outcome.selected)):
-                write_pairs(beside / f"{name}.parquet", pairs, outcome, run.iteration, prompts, run.texts)
+                write_pairs(beside / f"{name}.parquet", pairs, outcome, run.iteration, texts)
         content = manifest(run, outcome)
         write_file(beside / "README.md", card(content).encode())
         write_json(beside / "manifest.json", content)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -74,29 +75,40 @@ class Origins:
         }
 
 
-def write_pairs(path: Path, pairs: Pairs, outcome: Outcome, iteration: int, prompts: Lookup, responses: Lookup) -> None:
+@dataclass(frozen=True)
+class Texts:
+    """The texts of a run: of prompts, and of responses, with the thoughts of a reasoning policy in front or without."""
+
+    prompts: Lookup
+    responses: Lookup
+    with_thoughts: bool = False
+
+    def said(self, response_ids: list[str]) -> list[str]:
+        """What is in the training set of each response."""
+        if not self.with_thoughts:
+            return list(self.responses.fetch(response_ids, ["text"])["text"].to_pylist())
+        rows = self.responses.fetch(response_ids, ["thoughts", "text"]).to_pylist()
+        return [(row["thoughts"] or "") + row["text"] for row in rows]
+
+
+def write_pairs(path: Path, pairs: Pairs, outcome: Outcome, iteration: int, texts: Texts) -> None:
     """Write `pairs` of an iteration in their order. Texts are looked up chunk by chunk: memory does not grow with the
     set.
     """
     standings, origins = _standings(outcome.ranking), Origins(outcome.evolved)
-    write_parquet(path, SCHEMA, _tables(pairs, standings, origins, iteration, prompts, responses))
+    write_parquet(path, SCHEMA, _tables(pairs, standings, origins, iteration, texts))
 
 
 def _tables(
-    pairs: Pairs,
-    standings: dict[str, dict[str, Any]],
-    origins: Origins,
-    iteration: int,
-    prompts: Lookup,
-    responses: Lookup,
+    pairs: Pairs, standings: dict[str, dict[str, Any]], origins: Origins, iteration: int, texts: Texts
 ) -> Iterator[pa.Table]:
     ids = pairs.ids
     for start in range(0, len(pairs), CHUNK):
         part = pairs.take(range(start, min(start + CHUNK, len(pairs))))
         prompt_ids = part.column("prompt_id")
-        asked = prompts.fetch(prompt_ids, ["messages"])["messages"].to_pylist()
-        chosen = responses.fetch(part.column("chosen_id"), ["text"])["text"].to_pylist()
-        rejected = responses.fetch(part.column("rejected_id"), ["text"])["text"].to_pylist()
+        asked = texts.prompts.fetch(prompt_ids, ["messages"])["messages"].to_pylist()
+        chosen = texts.said(part.column("chosen_id"))
+        rejected = texts.said(part.column("rejected_id"))
         rows = []
         for i, (prompt, good, bad) in enumerate(zip(asked, chosen, rejected, strict=True)):
             rows.append(

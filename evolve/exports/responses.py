@@ -24,12 +24,16 @@ def _responses(run: Run) -> Iterator[dict[str, Any]]:
     prompts = Lookup(run.pool.prompts, "id")
     origins = first_origins(run.pool, run.prompts, run.templates)
     columns = ["id", "prompt_id", "sample_index", "text", "n_tokens", "logp", "finish_reason"]
-    for part in run.pool.responses(run.sampler.id).scan(columns):
+    thoughts = ["thoughts", "thought_tokens", "thought_logp"]
+    for part in run.pool.responses(run.sampler.id).scan(columns + thoughts):
         rows = part.filter(pc.greater_equal(part["sample_index"], 0)).to_pylist()
         rows = [row for row in rows if row["prompt_id"] in prompts]  # not where its prompt was lost
         asked = prompts.fetch([row["prompt_id"] for row in rows], ["messages"]).to_pylist()
         said = {model: _scores(lookup, [row["id"] for row in rows]) for model, lookup in scores.items()}
         for i, (row, prompt) in enumerate(zip(rows, asked, strict=True)):
+            if row["thoughts"] is None:
+                for name in thoughts:
+                    del row[name]
             parent_id, strategy = origins.get(row["prompt_id"], ("", ""))
             yield (
                 {"prompt": prompt["messages"], "response": row.pop("text")}

@@ -29,11 +29,14 @@ SCHEMAS = {
             ("prompt_id", pa.string()),
             ("sampler_id", pa.string()),
             ("sample_index", pa.int32()),  # -1: the prompt was not sampled, and `error` says why
-            ("text", pa.string()),
+            ("text", pa.string()),  # of a reasoning policy the answer alone
+            ("thoughts", pa.string()),  # what it sampled before, tags included; null for a policy that does not think
             ("text_key", pa.int64()),  # equal for equal texts, and as good as never for others
             ("blank", pa.bool_()),  # no content but white space
             ("n_tokens", pa.int32()),  # with the end-of-turn token when it was sampled
             ("logp", pa.float64()),  # sum of log pi(y|x), nats, temperature 1, full vocabulary
+            ("thought_tokens", pa.int32()),  # of n_tokens those of the thoughts
+            ("thought_logp", pa.float64()),  # and of logp
             ("finish_reason", pa.string()),
             ("seed", pa.int64()),
             ("token_ids", pa.list_(pa.int32())),

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 from evolve.recipe.fingerprint import hub_commit, is_weightless
-from evolve.recipe.sections import Recipe
+from evolve.recipe.sections import Policy, Recipe, Reward
 from evolve.sources.hub import pinned_source
 from evolve.sources.location import absolute
 from generation.checkpoint import read_json, resolve
 from generation.device import has_gpu
 from generation.openai_client import normalised_base_url
+from generation.template import template_text, unread, uses_date
+from generation.thoughts import Tags, tags_of
 from prompts.display import holds_secret, redacted
 from prompts.errors import UserError
 
@@ -32,11 +35,17 @@ def definite(recipe: Recipe, earlier: Recipe | None = None) -> Recipe:
         "prompts": {
             "source": pinned_source(absolute(recipe.prompts.source), earlier.prompts.source if earlier else "")
         },
-        "policy": {"model": model, "dtype": _policy_dtype(model, policy.dtype)},
+        "policy": {
+            "model": model,
+            "dtype": _policy_dtype(model, policy.dtype),
+            "template_date": _day([model], policy, earlier.policy if earlier else None),
+            "thought_tags": policy.thought_tags or _tags(model),
+        },
         "reward": {
             "model": _pin(reward.model, pinned),
             "dtype": _reward_dtype([reward.model, *ensemble], reward.dtype),
             "ensemble": ensemble,
+            "template_date": _day([reward.model, *ensemble], reward, earlier.reward if earlier else None),
             "base_url": _base_url(recipe, earlier),
         },
     }
@@ -74,6 +83,28 @@ def _policy_dtype(model: str, dtype: str) -> str:
     config = read_json(resolve(model, weights=False), "config.json")
     own = str(config.get("dtype") or config.get("torch_dtype") or "bfloat16").removeprefix("torch.")
     return own if own in ("bfloat16", "float16") else "bfloat16"
+
+
+def _day(models: list[str], section: Policy | Reward, earlier: Policy | Reward | None) -> str | None:
+    """The day that chat templates print: the one that is given, the run's, or today. None where none prints any.
+
+    Raises UserError for a switch that none of the templates reads.
+    """
+    folders = [resolve(model, weights=False) for model in models if not is_weightless(model)]
+    texts = [template_text(folder) for folder in folders]
+    if texts and (unknown := unread(section.chat_template_kwargs, texts)):
+        key = type(section).__name__.lower()
+        raise UserError(
+            f"{key}.chat_template_kwargs: the chat template in {folders[0]} reads no {', '.join(unknown)}. Name a "
+            "switch that it has, or remove this one."
+        )
+    if not any(map(uses_date, texts)):
+        return None
+    return section.template_date or (earlier and earlier.template_date) or date.today().isoformat()
+
+
+def _tags(model: str) -> Tags | None:
+    return None if is_weightless(model) else tags_of(template_text(resolve(model, weights=False)))
 
 
 def _reward_dtype(models: list[str], dtype: str) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from evolve.pool.files import write_file
 from evolve.sources.location import locate
-from generation.checkpoint import read_json, resolve
+from generation.checkpoint import resolve, shards
 from prompts import content_id
 from prompts.errors import UserError
 
@@ -63,7 +63,7 @@ def hub_commit(folder: Path) -> str:
 
 def weight_files(folder: Path) -> list[Path]:
     """The files with weights: those of the index, or all safetensors that are weights. Raises UserError for none."""
-    listed = set(read_json(folder, "model.safetensors.index.json").get("weight_map", {}).values())
+    listed = shards(folder)
     found = [
         path
         for path in sorted(folder.glob("*.safetensors"))

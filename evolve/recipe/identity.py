@@ -8,7 +8,7 @@ from importlib import metadata
 from typing import Any
 
 from evolve.recipe.fingerprint import fingerprint, source_digests
-from evolve.recipe.sections import Recipe
+from evolve.recipe.sections import Policy, Recipe, Reward
 from generation.engines.options import moving_tokens
 from prompts import RewriteTemplate, content_id
 from rewards.loading import kind_of
@@ -47,6 +47,7 @@ def sampler_of(recipe: Recipe) -> Maker:
         "max_tokens": sampling.max_tokens,
         "seed": sampling.seed,
     }
+    settings |= template_settings(policy) | ({"thought_tags": policy.thought_tags} if policy.thought_tags else {})
     return Maker(policy.model, content_id("sampler", settings), settings)
 
 
@@ -60,6 +61,7 @@ def rewards_of(recipe: Recipe) -> list[Maker]:
     makers = []
     for model, weight in ({reward.model: 1.0} | reward.ensemble).items():
         settings: dict[str, Any] = {"fingerprint": fingerprint(model), "dtype": reward.dtype, "compat": reward.compat}
+        settings |= template_settings(reward)
         if model.startswith("openai:"):
             from rewards.models.judge import TEMPLATE
 
@@ -68,6 +70,12 @@ def rewards_of(recipe: Recipe) -> list[Maker]:
             settings["n"] = recipe.sampling.n
         makers.append(Maker(model, content_id("reward", settings), settings, weight))
     return makers
+
+
+def template_settings(section: Policy | Reward) -> dict[str, Any]:
+    """What the chat template is given beside conversations, as far as it is given anything."""
+    given = {"chat_template_kwargs": section.chat_template_kwargs, "template_date": section.template_date}
+    return {name: value for name, value in given.items() if value}
 
 
 def engine_version(model: str) -> str:

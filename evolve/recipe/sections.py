@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from collections.abc import Callable
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from evolve.recipe.choices import NAME, Algorithm, GuardName, MetricName, PairRule, PolicyDtype, RankedSet, RewardDtype
 from evolve.recipe.soundness import Place, faults, quoted
 from generation.engines.fake import OPTIONS
 from generation.engines.options import check_options
+from generation.template import check_date, check_kwargs
 from prompts import STRATEGIES
 from prompts.errors import UserError
 
 _K = re.compile(r"[0-9]{1,12}(\.[0-9]{1,6})?%|[0-9]{1,12}")
 _SEED = Field(0, ge=-(2**63), le=2**63 - 1)
+
+
+def _checked(check: Callable[[Any], None]) -> AfterValidator:
+    def checked(value: Any) -> Any:
+        check(value)
+        return value
+
+    return AfterValidator(checked)
+
+
+TemplateKwargs = Annotated[dict[str, Any], _checked(check_kwargs)]
+Day = Annotated[str, _checked(check_date)]
 
 MIN_CONTENT = 0.4  # chosen on labelled rewrites: docs/templates.md
 
@@ -52,10 +66,26 @@ class Policy(_Section):
     """Put in front of every prompt that has no system message, and stored with it. The paper's default is none."""
     in_flight: int = Field(256, ge=1, le=100_000)
     """Requests in the engine at once: vLLM's own default for the sequences of a step, so it never starves."""
+    chat_template_kwargs: TemplateKwargs = {}
+    """Switches of the chat template's own, such as {enable_thinking = false}."""
+    template_date: Day | None = None
+    """The day, as "2025-01-31", that a chat template prints which prints the date; the day the run began by default."""
+    thought_tags: tuple[str, str] | None = None
+    """What a reasoning policy's thoughts stand between, such as ["<think>", "</think>"]; by default the tags that its
+    chat template knows. Answers are scored and paired without them."""
     keep_token_ids: bool = False
     """Keep the sampled token ids in the pool; about 4 bytes a token."""
     engine: dict[str, Any] = {}
     """Options of vLLM's engine, e.g. {tensor_parallel_size = 8}; generation/engines/options.py lists them."""
+
+    @field_validator("thought_tags")
+    @classmethod
+    def _two_tags(cls, value: tuple[str, str] | None) -> tuple[str, str] | None:
+        if value is not None and (not all(tag.strip() for tag in value) or value[0] == value[1]):
+            raise ValueError(
+                "expected two different tags, the one that opens the thoughts and the one that closes them"
+            )
+        return value
 
     @model_validator(mode="after")
     def _known_options(self) -> Policy:
@@ -79,6 +109,10 @@ class Reward(_Section):
     """Server of a judge (openai:NAME); OPENAI_BASE_URL by default. The first one is kept for the run."""
     compat: bool = False
     """Read special strings in user text as the released code does, quirks included. By default text is text."""
+    chat_template_kwargs: TemplateKwargs = {}
+    """Switches of the chat template's own; with an ensemble each model is given all of them."""
+    template_date: Day | None = None
+    """As policy.template_date."""
     ensemble: dict[Place, float] = {}
     """Further reward models and their weights, beside `model` with 1: the score is the weighted mean of z-scores."""
 
@@ -146,6 +180,10 @@ class Selection(_Section):
     """Smallest explicit margin of a pair, whatever the rule."""
     allow_cut_off: bool = False
     """Let a response that hit the length limit be the chosen one."""
+
+    with_thoughts: bool = False
+    """Let chosen and rejected carry the thoughts of a reasoning policy, as sampled, and count their tokens in
+    log-probabilities. By default both are of the answers alone, as most templates show them to a trainer."""
 
     @field_validator("k")
     @classmethod

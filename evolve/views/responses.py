@@ -15,6 +15,7 @@ from prompts.reasons import is_owed
 from rewards.combination import combine
 
 COLUMNS = ["id", "prompt_id", "sample_index", "text_key", "blank", "n_tokens", "logp", "finish_reason", "error"]
+COLUMNS += ["thought_tokens", "thought_logp"]
 
 
 @dataclass(frozen=True)
@@ -38,12 +39,19 @@ class Responses:
 
 
 def load_responses(
-    pool: Pool, sampler_id: str, rewards: Sequence[Maker], n: int, reference: Collection[str]
+    pool: Pool,
+    sampler_id: str,
+    rewards: Sequence[Maker],
+    n: int,
+    reference: Collection[str],
+    with_thoughts: bool = False,
 ) -> Responses:
     """Read the numbers of all responses with sample index below n.
 
     Of several reward models the score is the weighted mean of z-scores, standardized over the responses to the prompts
     `reference` (X), so that D and D' are on one scale and a score does not depend on what else was evolved.
+
+    Log-probabilities and lengths are of the answers, or of thoughts and answers `with_thoughts`.
     """
     errors: dict[str, str] = {}
     parts = []
@@ -60,6 +68,10 @@ def load_responses(
     ids = np.array(rows["id"].to_pylist(), "S24")
     prompt_ids = np.array(rows["prompt_id"].to_pylist(), "S24")
     scores, disagreement, reward_errors = _rewards_of(pool, rewards, ids, prompt_ids, reference)
+    logp, n_tokens = rows["logp"].to_numpy(), rows["n_tokens"].to_numpy()
+    if not with_thoughts:
+        logp = logp - rows["thought_logp"].fill_null(0.0).to_numpy()
+        n_tokens = n_tokens - rows["thought_tokens"].fill_null(0).to_numpy()
     unique, starts = np.unique(prompt_ids, return_index=True)
     ends = np.append(starts, len(prompt_ids))[1:]  # none of none
     spans = {p.decode(): slice(int(a), int(b)) for p, a, b in zip(unique, starts, ends, strict=True)}
@@ -68,8 +80,8 @@ def load_responses(
         scores=scores,
         disagreement=disagreement,
         reward_errors=reward_errors,
-        logp=rows["logp"].to_numpy(),
-        n_tokens=rows["n_tokens"].to_numpy(),
+        logp=logp,
+        n_tokens=n_tokens,
         finished=np.array(rows["finish_reason"].to_pylist(), dtype=object) == "stop",
         blank=rows["blank"].to_numpy(),
         text_keys=rows["text_key"].to_numpy(),

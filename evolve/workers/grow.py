@@ -120,7 +120,7 @@ class Grower:
         sampling = self.recipe.sampling
         room = self.engine.context_length - len(ids)
         request = Request(ids, n, seed, sampling.temperature, sampling.top_p, min(sampling.max_tokens, room))
-        completions = await self.engine.complete(request)
+        completions = [self.chat.answer(one) for one in await self.engine.complete(request)]
         self.tally.tokens += sum(len(completion.token_ids) for completion in completions)
         return completions
 

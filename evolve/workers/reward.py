@@ -18,6 +18,7 @@ from evolve.watch.memory import used_mib
 from evolve.watch.progress import progress
 from evolve.watch.tally import Tally
 from evolve.workers.jobs import unscored
+from generation.template import template_arguments
 from prompts import Message
 from prompts.reasons import is_owed
 from rewards.protocol import Group, RewardModel, Score, ScoringStopped
@@ -89,6 +90,7 @@ class RewardWorker:
             batch_tokens=reward.batch_tokens,
             compat=reward.compat,
             base_url=reward.base_url,
+            arguments=template_arguments(reward.chat_template_kwargs, reward.template_date),
         )
         difference = rewards.trust_check(model, groups)
         log.info("%s: a batch and each row alone agree within %.1g", self.maker.model, difference)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from generation.engine import Completion, EngineDied, EngineFailed, FinishReason, Request, RequestRefused
@@ -28,7 +29,10 @@ _ROLES = {"system": 256, "user": 257, "assistant": 258}
 
 
 class FakeChat:
-    """One token per UTF-8 byte; role names are tokens above 255."""
+    """One token per UTF-8 byte; role names are tokens above 255. With `thought_tags` it reads FakeEngine's thoughts."""
+
+    def __init__(self, thought_tags: tuple[str, str] | None = None) -> None:
+        self._tags = thought_tags
 
     def render(self, messages: Sequence[Message]) -> list[int]:
         ids: list[int] = []
@@ -36,6 +40,19 @@ class FakeChat:
             ids.append(_ROLES[message["role"]])
             ids.extend(message["content"].encode("utf-8", "surrogatepass"))
         return [*ids, _ROLES["assistant"]]
+
+    def answer(self, completion: Completion) -> Completion:
+        if self._tags is None:
+            return completion
+        thoughts, closing, text = completion.text.partition(self._tags[1])
+        n = len(thoughts.split()) + bool(closing)
+        return replace(
+            completion,
+            text=text.lstrip(),
+            thoughts=thoughts + closing + text[: len(text) - len(text.lstrip())],
+            thought_tokens=n,
+            thought_logp=sum(completion.logps[:n]),
+        )
 
 
 class FakeEngine:
@@ -45,7 +62,7 @@ class FakeEngine:
     before each answer. The engine dies, and all that it was asked meanwhile with it, once at each of the requests with
     the ordinal numbers `dies_at` (from 1), and always at a prompt that contains the text `deadly`. It lives
     on and fails the requests `fails_at`. Another `life` gives other completions for the same requests, as a real engine
-    may on another machine.
+    may on another machine. With `thought_tags` it thinks for up to 20 words before it answers.
     """
 
     def __init__(
@@ -56,6 +73,7 @@ class FakeEngine:
         fails_at: Sequence[int] = (),
         deadly: str = "",
         life: int = 0,
+        thought_tags: tuple[str, str] | None = None,
     ) -> None:
         self.context_length = context_length
         self.description: dict[str, Any] = {
@@ -68,6 +86,7 @@ class FakeEngine:
         }
         self._delay = delay
         self._life = life
+        self._tags = thought_tags
         self._dies_at = set(dies_at)
         self._fails_at = set(fails_at)
         self._deadly = list(deadly.encode())
@@ -115,4 +134,19 @@ class FakeEngine:
         n_tokens = n_words + (finish == "stop")
         token_ids = tuple(rng.choices(range(97, 123), k=n_tokens))
         text = " ".join(words).capitalize() + ("." if finish == "stop" else "")
-        return Completion(text, token_ids, -rng.uniform(0.5, 2.5) * n_tokens, finish)
+        logp = -rng.uniform(0.5, 2.5)
+        answer = Completion(text, token_ids, logp * n_tokens, finish, (logp,) * n_tokens)
+        return answer if self._tags is None else _thought_over(answer, self._tags, rng)
+
+
+def _thought_over(answer: Completion, tags: tuple[str, str], rng: random.Random) -> Completion:
+    """The answer with thoughts before it, a token each of their words and tags."""
+    words = [tags[0], *rng.choices(_WORDS, k=rng.randrange(1, 20)), tags[1]]
+    logps = tuple(-rng.uniform(0.1, 4.0) for _ in words)
+    return Completion(
+        f"{' '.join(words)}\n\n{answer.text}",
+        tuple(rng.choices(range(97, 123), k=len(words))) + answer.token_ids,
+        sum(logps) + answer.logp,
+        answer.finish_reason,
+        logps + answer.logps,
+    )

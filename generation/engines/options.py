@@ -7,37 +7,44 @@ than the one that was looked at, or change what a log-probability means.
 
 from __future__ import annotations
 
+import difflib
 from typing import Any
 
 from prompts.errors import UserError
 
-RUNS = frozenset(
-    {
-        "async_scheduling",
-        "block_size",
-        "cpu_offload_gb",
-        "data_parallel_size",
-        "disable_custom_all_reduce",
-        "distributed_executor_backend",
-        "enable_chunked_prefill",
-        "enable_expert_parallel",
-        "enable_prefix_caching",
-        "enforce_eager",
-        "gpu_memory_utilization",
-        "kv_cache_memory_bytes",
-        "max_num_batched_tokens",
-        "max_num_seqs",
-        "max_parallel_loading_workers",
-        "numa_bind",
-        "num_gpu_blocks_override",
-        "optimization_level",
-        "pipeline_parallel_size",
-        "safetensors_load_strategy",
-        "tensor_parallel_size",
-    }
-)
-MOVES_TOKENS = frozenset({"attention_backend", "disable_sliding_window", "kv_cache_dtype", "quantization"})
-BACKEND, BACKENDS = "distributed_executor_backend", ("mp", "ray", "uni")
+# Each with what its value may be: a type, or the texts there are. vLLM imports any other text that is given for the
+# executor, and runs it.
+RUNS: dict[str, type | tuple[str, ...]] = {
+    "async_scheduling": bool,
+    "block_size": int,
+    "cpu_offload_gb": float,
+    "data_parallel_size": int,
+    "disable_custom_all_reduce": bool,
+    "distributed_executor_backend": ("mp", "ray", "uni"),
+    "enable_chunked_prefill": bool,
+    "enable_expert_parallel": bool,
+    "enable_prefix_caching": bool,
+    "enforce_eager": bool,
+    "gpu_memory_utilization": float,
+    "kv_cache_memory_bytes": int,
+    "max_num_batched_tokens": int,
+    "max_num_seqs": int,
+    "max_parallel_loading_workers": int,
+    "numa_bind": bool,
+    "num_gpu_blocks_override": int,
+    "optimization_level": int,
+    "pipeline_parallel_size": int,
+    "safetensors_load_strategy": ("lazy", "eager", "prefetch"),
+    "tensor_parallel_size": int,
+}
+MOVES_TOKENS: dict[str, type | tuple[str, ...]] = {
+    "attention_backend": str,
+    "disable_sliding_window": bool,
+    "kv_cache_dtype": str,
+    "quantization": str,
+}
+OPTIONS = RUNS | MOVES_TOKENS
+_WORDS: dict[Any, str] = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
 WHY_REFUSED = {
     "trust_remote_code": "it would run the checkpoint's own code",
     "logprobs_mode": "it would change what a log-probability means, while the dataset's card says otherwise",
@@ -54,19 +61,31 @@ WHY_REFUSED = {
 
 
 def check_options(options: dict[str, Any]) -> None:
-    """Raise `UserError` for an option that a recipe may not set, or for a value that is no plain one."""
+    """Raise `UserError` for an option that a recipe may not set, or for a value of another kind than the option's."""
     for name, value in options.items():
-        if name not in RUNS | MOVES_TOKENS:
+        if name not in OPTIONS:
             why = WHY_REFUSED.get(name, "it is not among the options that are known to be safe")
-            raise UserError(
-                f"policy.engine.{name}: {why}. Options that may be set: {', '.join(sorted(RUNS | MOVES_TOKENS))}."
-            )
-        if name == BACKEND and value not in BACKENDS:  # vLLM imports any other text as a class, and runs it
-            raise UserError(f"policy.engine.{name}: expected one of {', '.join(BACKENDS)}.")
-        if not isinstance(value, bool | int | float | str):
-            raise UserError(
-                f"policy.engine.{name} is a {type(value).__name__}: expected a number, true or false, or a text."
-            )
+            near = difflib.get_close_matches(name, OPTIONS, 1, 0.8)
+            meant = f" Did you mean {near[0]}?" if near and name not in WHY_REFUSED else ""
+            known = ", ".join(sorted(OPTIONS))
+            raise UserError(f"policy.engine.{name}: {why}.{meant} Options that may be set: {known}.")
+        if not _fits(value, kind := OPTIONS[name]):
+            expected = f"one of {', '.join(kind)}" if isinstance(kind, tuple) else _WORDS[kind]
+            raise UserError(f"policy.engine.{name} is {_shown(value)}: expected {expected}.")
+
+
+def _fits(value: Any, kind: type | tuple[str, ...]) -> bool:
+    """Numbers are finite and not negative; true and false are none."""
+    if isinstance(kind, tuple):
+        return isinstance(value, str) and value in kind
+    if kind in (int, float):
+        number = isinstance(value, int) or (kind is float and isinstance(value, float))
+        return number and not isinstance(value, bool) and 0 <= value < float("inf")
+    return isinstance(value, kind)
+
+
+def _shown(value: Any) -> str:
+    return repr(value)[:60] if isinstance(value, bool | int | float | str) else f"a {type(value).__name__}"
 
 
 def moving_tokens(options: dict[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from typing import Any
+from typing import Any, get_args
 
 from generation.device import has_gpu
 from generation.engine import Completion, EngineDied, EngineFailed, FinishReason, Request, RequestRefused
@@ -38,13 +38,19 @@ class VllmEngine:
 
     `options` are passed to vLLM's engine arguments (generation.engines.options says which there may be); nothing here
     can be overruled by them that decides what is loaded or what a log-probability means.
+
+    `stop` is a token that ends a response beside those that the checkpoint names (generation.turns.missing_stop). It is
+    in a completion's token ids and log-probability and not in its text, like the others.
     """
 
-    def __init__(self, model: str, *, dtype: str, max_model_len: int | None, options: dict[str, Any]) -> None:
+    def __init__(
+        self, model: str, *, dtype: str, max_model_len: int | None, options: dict[str, Any], stop: int | None = None
+    ) -> None:
         self._model = model
         self._dtype = dtype
         self._max_model_len = max_model_len
         self._options = options
+        self._stop = [] if stop is None else [stop]
         self._llm: Any = None
         self._request_ids = itertools.count()
         self.context_length = 0
@@ -62,15 +68,17 @@ class VllmEngine:
             raise UserError(
                 f"vLLM is not installed ({error}). Run `make setup`, or install evolve-select[cpu] or [gpu]."
             ) from error
-        args = AsyncEngineArgs(**self._arguments(cpu=vllm.platforms.current_platform.is_cpu()))
         try:
+            args = AsyncEngineArgs(**self._arguments(cpu=vllm.platforms.current_platform.is_cpu()))
             config = args.create_engine_config()
             self._llm = AsyncLLM.from_vllm_config(config, disable_log_stats=True)
-        except (ValueError, OSError, RuntimeError) as error:
+        except UserError:
+            raise
+        except Exception as error:  # to damaged or unknown checkpoints it answers with errors of every kind
             raise UserError(
-                f"vLLM could not load the policy {self._model!r}: {error}. Check policy.model (folder or Hub name), "
-                "policy.dtype and policy.max_model_len; on a full GPU lower policy.engine.gpu_memory_utilization (it "
-                "makes no new rows)."
+                f"vLLM could not load the policy {self._model!r}: {type(error).__name__}: {error}. "
+                "Check policy.model (folder or Hub name), policy.dtype and policy.max_model_len; "
+                "on a full GPU lower policy.engine.gpu_memory_utilization (it makes no new rows)."
             ) from error
         self.context_length = config.model_config.max_model_len
         self.description = {
@@ -82,6 +90,8 @@ class VllmEngine:
             "context_length": self.context_length,
             "seeds": "per request",
         }
+        if self._stop:
+            self.description["stops_also_at"] = self._stop
 
     def _arguments(self, cpu: bool) -> dict[str, Any]:
         arguments: dict[str, Any] = {
@@ -117,6 +127,7 @@ class VllmEngine:
             temperature=request.temperature,
             top_p=request.top_p,
             max_tokens=request.max_tokens,
+            stop_token_ids=self._stop,
             logprobs=0,
             flat_logprobs=True,
             output_kind=RequestOutputKind.FINAL_ONLY,
@@ -140,10 +151,12 @@ class VllmEngine:
 
 
 def _completion(output: Any) -> Completion:
-    if output.finish_reason not in ("stop", "length"):  # abort, error: it says nothing about the prompt
+    if output.finish_reason not in get_args(FinishReason):  # abort, error: it says nothing about the prompt
         raise EngineFailed(f"vLLM ended a request with the reason {output.finish_reason!r}")
     reason: FinishReason = output.finish_reason
-    return Completion(output.text, tuple(output.token_ids), float(output.cumulative_logprob), reason)
+    flat = output.logprobs  # of each position the sampled token comes first
+    logps = tuple(flat.logprobs[start] for start in flat.start_indices) if flat is not None else ()
+    return Completion(output.text, tuple(output.token_ids), float(output.cumulative_logprob), reason, logps)
 
 
 def _context_of(model: str) -> int:

@@ -25,7 +25,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from generation.checkpoint import Tensors, check_layout, read_json
+from generation.checkpoint import Tensors, check_config, check_layout, read_json, shown
 from generation.forward.packing import Row
 from prompts import Message
 from prompts.errors import UserError
@@ -34,7 +34,8 @@ from rewards.checkpoint_model import ConversationModel
 from rewards.protocol import Kind, Score
 
 HEADER = "<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n"
-ARCHITECTURE = "LlamaForRewardModelWithGating"
+# Of config.json's keys that only this model has, the largest values that make sense.
+SIZES = {"num_objectives": 10_000, "gating_hidden_dim": 10**6, "gating_n_hidden": 100, "gating_temperature": 10**6}
 
 
 class ArmoRM(ConversationModel):
@@ -131,10 +132,15 @@ def _load(folder: Path, raw: dict[str, Any], dtype: torch.dtype, device: torch.d
 
 
 def _objective_names(folder: Path, raw: dict[str, Any]) -> tuple[str, ...]:
-    needed = ["num_objectives", "gating_hidden_dim", "gating_n_hidden", "gating_temperature", "max_position_embeddings"]
-    missing = [key for key in needed if key not in raw]
-    if missing:
-        raise UserError(f"{folder}/config.json: no {', '.join(missing)}; an ArmoRM checkpoint has {', '.join(needed)}.")
+    check_config(folder, required=("max_position_embeddings",))
+    for key, most in SIZES.items():
+        if key not in raw:
+            raise UserError(f"{folder}/config.json: no {key}; an ArmoRM checkpoint has {', '.join(SIZES)}.")
+        value = raw[key]
+        if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value <= most:
+            raise UserError(
+                f"{folder}/config.json: {key} is {shown(value)}, expected a number above 0 and up to {most:,}."
+            )
     n = int(raw["num_objectives"])
     names = tuple(raw.get("objective_names") or ())
     if names and len(names) != n:

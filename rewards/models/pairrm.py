@@ -99,16 +99,14 @@ def _load(folder: Path, dtype: torch.dtype, device: torch.device) -> tuple[Any, 
     from transformers import DebertaV2Config, DebertaV2Model
 
     config = DebertaV2Config.from_pretrained(str(folder))
-    backbone = DebertaV2Model(config)
-    hidden, n_tasks = config.hidden_size, int(read_json(folder, "config.json").get("n_tasks", 1))
-    # Indices as in the released Sequential, whose entries 0 and 3 are dropout.
-    head = nn.Sequential(
-        nn.Identity(), nn.Linear(2 * hidden, hidden), nn.Tanh(), nn.Identity(), nn.Linear(hidden, n_tasks)
-    )
+    n_tasks = int(read_json(folder, "config.json").get("n_tasks", 1))
+    with torch.device("meta"):  # nothing is allocated before the sizes are those of the weights
+        backbone, head = DebertaV2Model(config), _head(config.hidden_size, n_tasks)
     tensors = Tensors(folder)
     body_shapes = {f"pretrained_model.{name}": tuple(tensor.shape) for name, tensor in backbone.state_dict().items()}
     head_shapes = {f"head_layer.{name}": tuple(tensor.shape) for name, tensor in head.state_dict().items()}
     check_layout(folder, tensors.shapes, body_shapes | head_shapes)
+    backbone, head = DebertaV2Model(config), _head(config.hidden_size, n_tasks)
     body = tensors.load(body_shapes, dtype, torch.device("cpu"))
     backbone.load_state_dict(
         {name.removeprefix("pretrained_model."): tensor for name, tensor in body.items()}, assign=True
@@ -116,3 +114,10 @@ def _load(folder: Path, dtype: torch.dtype, device: torch.device) -> tuple[Any, 
     weights = tensors.load(head_shapes, torch.float32, torch.device("cpu"))
     head.load_state_dict({name.removeprefix("head_layer."): tensor for name, tensor in weights.items()})
     return backbone.to(device).eval(), head.to(device).eval()
+
+
+def _head(hidden: int, n_tasks: int) -> nn.Sequential:
+    """Indices as in the released Sequential, whose entries 0 and 3 are dropout."""
+    return nn.Sequential(
+        nn.Identity(), nn.Linear(2 * hidden, hidden), nn.Tanh(), nn.Identity(), nn.Linear(hidden, n_tasks)
+    )

@@ -10,12 +10,13 @@ here.
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from generation.checkpoint import Tensors, read_json
+from generation.checkpoint import Tensors
 from generation.forward.packing import Row
 from prompts.errors import UserError
 from rewards.checkpoint_model import ConversationModel
@@ -49,10 +50,12 @@ def _load(folder: Path, dtype: torch.dtype, device: torch.device) -> tuple[Any, 
     """The backbone and the float32 head (hidden,), or a UserError if a weight is missing, unknown or of a wrong
     shape.
     """
-    from transformers import AutoModelForSequenceClassification
+    from transformers import AutoConfig, AutoModelForSequenceClassification
 
-    read_json(folder, "config.json", required=True)
     tensors = Tensors(folder)  # refuses pickled and incomplete checkpoints before transformers sees them
+    with torch.device("meta"):  # nothing is allocated before the sizes are those of the weights
+        sizes = AutoModelForSequenceClassification.from_config(AutoConfig.from_pretrained(str(folder)))
+    _check_sizes(folder, sizes, tensors)
     try:
         model, info = AutoModelForSequenceClassification.from_pretrained(
             str(folder),
@@ -74,6 +77,19 @@ def _load(folder: Path, dtype: torch.dtype, device: torch.device) -> tuple[Any, 
     head = tensors.load(["score.weight"], torch.float32, device)["score.weight"]
     backbone = model.model.to(device).eval()
     return backbone, head[0]
+
+
+def _check_sizes(folder: Path, model: Any, tensors: Tensors) -> None:
+    """Raise UserError if config.json speaks of more parameters than twice those that are there: names may differ
+    between versions of transformers, so single tensors are compared once it has loaded them.
+    """
+    expected = sum(tensor.numel() for tensor in model.state_dict().values())
+    found = sum(math.prod(shape) for shape in tensors.shapes.values())
+    if expected > 2 * found:
+        raise UserError(
+            f"{folder}: config.json describes a model of {expected:,} parameters, and the weights have {found:,}. "
+            "Fetch the complete checkpoint, or correct config.json."
+        )
 
 
 def _check(folder: Path, info: dict[str, Any]) -> None:

@@ -19,6 +19,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from generation import Completion, Engine, Request, load_chat, seed_from
 from generation.engines.restart import RestartingEngine
 from generation.engines.vllm import VllmEngine
+from generation.turns import missing_stop
 from tiny_policy import END_OF_TURN, policy
 from tiny_tokenizers import LLAMA3_TEMPLATE
 
@@ -45,9 +46,9 @@ class Served:
         return self.loop.run_until_complete(all_at_once())
 
 
-def serve(folder: Path, options: dict[str, Any]) -> Iterator[Served]:
+def serve(folder: Path, options: dict[str, Any], stop: int | None = None) -> Iterator[Served]:
     loop = asyncio.new_event_loop()
-    engine = VllmEngine(str(folder), dtype="float32", max_model_len=CONTEXT, options=options)
+    engine = VllmEngine(str(folder), dtype="float32", max_model_len=CONTEXT, options=options, stop=stop)
     loop.run_until_complete(engine.start())
     yield Served(folder, engine, loop)
     loop.run_until_complete(engine.close())
@@ -103,6 +104,7 @@ def assert_log_probabilities(served: Served, requests: list[Request]) -> None:
     for (_, completion), logs in zip(pairs, teacher_forced(served.folder, pairs), strict=True):
         assert len(logs) == len(completion.token_ids)
         assert completion.logp == pytest.approx(sum(logs), abs=SUM_TOLERANCE)
+        assert completion.logps == pytest.approx(logs, abs=SUM_TOLERANCE)
         by_reason[completion.finish_reason] += 1
         stopped = completion.finish_reason == "stop"
         assert (completion.token_ids[-1] in ends) == stopped
@@ -123,6 +125,33 @@ def test_log_probabilities_of_a_trained_policy(stories_policy: Path) -> None:
     for served in serve(stories_policy, {}):
         long, short = requests_of(stories_policy, 6, n=4, max_tokens=400), requests_of(stories_policy, 6, max_tokens=30)
         assert_log_probabilities(served, long + short)
+
+
+def test_a_checkpoint_that_names_another_end_of_turn_stops_where_its_template_does(
+    tiny: Served, tmp_path: Path
+) -> None:
+    """Token for token, log-probability and text, what the sound checkpoint with the same weights gives."""
+    folder = policy(tmp_path, limit=CONTEXT)
+    for name, key, value in (
+        ("generation_config.json", "eos_token_id", 1),
+        ("config.json", "eos_token_id", 1),
+        ("tokenizer_config.json", "eos_token", "<|end_of_text|>"),
+    ):
+        config = json.loads((folder / name).read_text())
+        (folder / name).write_text(json.dumps(config | {key: value}))
+    stop = missing_stop(load_chat(folder).tokenizer)
+    assert stop in ends_of_turn(tiny.folder)
+    assert missing_stop(load_chat(tiny.folder).tokenizer) is None
+    requests = requests_of(tiny.folder, 20, n=3, max_tokens=100)
+    expected = tiny.complete(requests)
+    for served in serve(folder, {}, stop):
+        answers = served.complete(requests)
+        assert_same(answers, expected)
+        assert [[one.finish_reason for one in answer] for answer in answers] == [
+            [one.finish_reason for one in answer] for answer in expected
+        ]
+        assert served.engine.description["stops_also_at"] == [stop]
+    assert sum(one.finish_reason == "stop" for answer in expected for one in answer) > 40
 
 
 def test_samples_do_not_depend_on_what_else_is_sampled(tiny: Served) -> None:

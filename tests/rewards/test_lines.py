@@ -21,6 +21,7 @@ from rewards.objectives import ARMORM
 from rewards.protocol import Group, Score
 from tiny_models import armorm
 from tiny_pairrm import pairrm
+from tiny_tokenizers import LLAMA3_TEMPLATE
 
 USER = [{"role": "user", "content": "Hello"}]
 
@@ -247,6 +248,10 @@ def test_contexts_by_kind(tmp_path: Path) -> None:
     assert rewards.context("openai:m").limit is None
     assert rewards.context(str(armorm(tmp_path / "a", limit=90))).limit == 90
     assert rewards.context(str(pairrm(tmp_path / "p"))).limit == 2048
-    refusing = armorm(tmp_path / "r", template="{{ raise_exception('no') }}")
+    without_system = "{% if messages[0].role == 'system' %}{{ raise_exception('no') }}{% endif %}" + LLAMA3_TEMPLATE
+    refusing = rewards.context(str(armorm(tmp_path / "r", template=without_system)))
+    assert refusing.room(USER)
     with pytest.raises(TemplateRefused):
-        rewards.context(str(refusing)).room(USER)
+        refusing.room([{"role": "system", "content": "Be brief."}, *USER])
+    with pytest.raises(UserError, match="takes no conversation"):
+        rewards.context(str(armorm(tmp_path / "n", template="{{ raise_exception('no') }}"))).load()
