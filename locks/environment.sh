@@ -65,7 +65,7 @@ install() {
 compile() {
     prepare
     find_torch
-    local options=(--universal --python-version 3.11 --no-annotate --extra train --extra dev
+    local options=(--universal --python-version 3.11 --no-annotate --extra train --extra bench --extra dev
         --custom-compile-command "make lock")
     .venv/bin/uv pip compile --quiet "${options[@]}" --extra cpu --override locks/cpu-overrides.txt \
         --no-emit-package torchvision --no-emit-package torchaudio --no-emit-package torchcodec \
