@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from evolve import __version__
-from evolve.cli import growing, scoring, viewing
+from evolve.cli import growing, reporting, scoring, viewing
 from evolve.cli.terminal import Formatter, Termination, prepare, tell
 from prompts.errors import UserError
 
@@ -28,6 +28,8 @@ COMMANDS = (
     scoring.check,
     viewing.status,
     viewing.export,
+    reporting.report,
+    reporting.explain,
     growing.annotate,
     scoring.score,
 )

@@ -1,0 +1,54 @@
+"""Commands that show a run to people, and call no model: report, explain."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from evolve.cli.folders import checked_path, existing_folder
+from evolve.cli.options import AlgoOption, AlphaOption, IterOption, KOption, MetricOption, RunArgument, overrides
+from evolve.cli.terminal import say
+
+
+def report(
+    run: RunArgument,
+    out: Annotated[str | None, typer.Option(help="Page to write. Default: report.html beside the dataset.")] = None,
+    iteration: IterOption = None,
+    algo: AlgoOption = None,
+    metric: MetricOption = None,
+    alpha: AlphaOption = None,
+    k: KOption = None,
+    force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
+) -> None:
+    """One page about a dataset, for a browser without a network: rows, margins, metrics, all responses of prompts."""
+    from evolve.api import execute
+    from evolve.recipe.stored import last_iteration, stored_recipe
+    from evolve.reports.html import write_report
+
+    folder = existing_folder(run)
+    target = None if out is None else checked_path(out, "--out")
+    iteration = iteration or last_iteration(folder)
+    recipe = stored_recipe(folder, iteration, overrides(None, algo, metric, alpha, k))
+    made = execute(recipe, folder, iteration, view_only=True)
+    say(write_report(*made, target, force=force))
+
+
+def explain(
+    run: RunArgument,
+    identity: Annotated[str, typer.Argument(metavar="ID", help="A prompt's, pair's or response's id, or its start.")],
+    iteration: IterOption = None,
+    algo: AlgoOption = None,
+    metric: MetricOption = None,
+    alpha: AlphaOption = None,
+    k: KOption = None,
+) -> None:
+    """The whole story of a prompt or pair: its origin, all responses with their scores, the pair, and why."""
+    from evolve.recipe.stored import last_iteration, stored_recipe
+    from evolve.reports.explain import explained
+    from evolve.run import Run
+
+    folder = existing_folder(run)
+    iteration = iteration or last_iteration(folder)
+    recipe = stored_recipe(folder, iteration, overrides(None, algo, metric, alpha, k))
+    say(explained(Run(recipe, folder, iteration, view_only=True), identity))
