@@ -22,16 +22,19 @@ def report(
     force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
 ) -> None:
     """One page about a dataset, for a browser without a network: rows, margins, metrics, all responses of prompts."""
-    from evolve.api import execute
+    from evolve.api import Dataset
+    from evolve.datasets.folder import find_dataset
     from evolve.recipe.stored import last_iteration, stored_recipe
     from evolve.reports.html import write_report
+    from evolve.run import Run
 
     folder = existing_folder(run)
     target = None if out is None else checked_path(out, "--out")
     iteration = iteration or last_iteration(folder)
     recipe = stored_recipe(folder, iteration, overrides(None, algo, metric, alpha, k))
-    made = execute(recipe, folder, iteration, view_only=True)
-    say(write_report(*made, target, force=force))
+    made = Run(recipe, folder, iteration, view_only=True)
+    dataset = Dataset(find_dataset(made))
+    say(write_report(made, made.execute(), dataset, target, force=force))
 
 
 def explain(

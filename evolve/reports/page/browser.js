@@ -21,7 +21,8 @@ class Browser {
     for (const name of new Set(stories.map((story) => story.strategy || "initial"))) {
       this.strategy.append(new Option(name.replaceAll("_", " "), name));
     }
-    for (const control of [this.search, this.strategy, this.state]) control.addEventListener("input", () => this.filter());
+    this.search.addEventListener("input", () => this.filter());
+    for (const choice of [this.strategy, this.state]) choice.addEventListener("change", () => this.filter());
     this.list.addEventListener("keydown", (event) => this.move(event));
     this.filter();
   }
@@ -94,8 +95,17 @@ class Browser {
     }
     this.list.setAttribute("aria-activedescendant", `prompt-${story.id}`);
     const item = document.getElementById(`prompt-${story.id}`);
-    if (item) item.scrollIntoView({ block: "nearest" });
+    if (item) this.reveal(item);
     this.panel.replaceChildren(...this.lineage(story), ...this.prompt(story), this.verdict(story), this.responses(story));
+  }
+
+  /** Scroll the list, and never the page. */
+  reveal(item) {
+    const above = item.offsetTop - this.list.scrollTop;
+    if (above < 0) this.list.scrollTop = item.offsetTop;
+    else if (above + item.offsetHeight > this.list.clientHeight) {
+      this.list.scrollTop = item.offsetTop + item.offsetHeight - this.list.clientHeight;
+    }
   }
 
   lineage(story) {
