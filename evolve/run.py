@@ -18,8 +18,11 @@ from evolve.recipe import stored
 from evolve.recipe.resolved import Resolved, reread, resolve_recipe
 from evolve.recipe.sections import Recipe
 from evolve.views.evolved import Evolved, evolved_prompts, readable
-from evolve.views.outcome import Outcome, Ranking, check_k, rank
-from evolve.views.pairs import Pairs, pairs_of, without_near_identical
+from evolve.views.guarding import guarded
+from evolve.views.length_trend import without_length_trend
+from evolve.views.outcome import Outcome, Ranking, check_k
+from evolve.views.pairs import Pairs, pairs_of
+from evolve.views.ranking import Material, initial, rank
 from evolve.views.responses import Responses, load_responses
 from evolve.watch.stages import Stages
 from evolve.watch.tally import Tally
@@ -53,6 +56,8 @@ class Run:
         self.sampler, self.rewards = self.resolved.sampler, self.resolved.rewards
         self.templates = self.resolved.templates
         self.n_source, self.dropped_source = 0, Counter[str]()
+        self.origins: dict[str, tuple[str, str]] = {}  # of the prompts of X': parent and strategy
+        self.length_slope: float | None = None  # reward a token that was taken out
 
     def _resolve(self) -> Resolved:
         first = stored.kept(self.folder, 1) if self.iteration > 1 else None
@@ -147,8 +152,11 @@ class Run:
 
     @cached_property
     def responses(self) -> Responses:
-        n, with_thoughts = self.recipe.sampling.n, self.recipe.selection.with_thoughts
-        return load_responses(self.pool, self.sampler.id, self.rewards, n, self.prompts, with_thoughts)
+        n, rule = self.recipe.sampling.n, self.recipe.selection
+        found = load_responses(self.pool, self.sampler.id, self.rewards, n, self.prompts, rule.with_thoughts)
+        if rule.length_trend == "remove":
+            found, self.length_slope = without_length_trend(found, self.prompts)
+        return found
 
     @cached_property
     def texts(self) -> Lookup:
@@ -157,12 +165,11 @@ class Run:
     def gen_dataset(self, prompt_ids: Sequence[str]) -> Pairs:
         """GenDataset's pairs (D or D'): best against worst of the n responses, and the guard."""
         rule = self.recipe.selection
-        pairs = pairs_of(self.responses, prompt_ids, rule, self.recipe.sampling.n)
-        return pairs if rule.guard == "paper" else without_near_identical(pairs, self.texts)
+        return guarded(pairs_of(self.responses, prompt_ids, rule, self.recipe.sampling.n), self.texts, rule)
 
     def evol_instruct(self, parents: Sequence[str]) -> Evolved:
         """X' of `parents`, or X'_k."""
-        return evolved_prompts(
+        evolved = evolved_prompts(
             self.pool,
             parents,
             set(self.prompts),
@@ -172,7 +179,11 @@ class Run:
             self.resolved.reward_limit,
             self.recipe.min_content,
         )
+        origins = zip(evolved.parent_ids, evolved.strategies, strict=True)
+        self.origins |= dict(zip(evolved.ids, origins, strict=True))
+        return evolved
 
     def top_k(self, pairs: Pairs) -> Ranking:
         """Rank by the recipe's metric and keep k."""
-        return rank(pairs, self.recipe.selection, self.recipe.sampling.seed)
+        material = Material(self.responses, lambda prompt_id: self.origins.get(prompt_id) or initial(prompt_id))
+        return rank(pairs, self.recipe.selection, self.recipe.sampling.seed, material)

@@ -96,6 +96,11 @@ def refusal(rewrite: Rewrite) -> bool:
     return rewrite.opens(phrases.REFUSALS)
 
 
+def declines(response: str) -> bool:
+    """Whether a response opens by declining, in the same words as a rewrite that is a refusal."""
+    return phrases.REFUSALS.match(_plain(response), 0, OPENING) is not None
+
+
 def introduction(rewrite: Rewrite) -> bool:
     """Opens by talking to whoever asked for it ("Here is the rewritten prompt", "Sure!"): that would be asked along
     with the prompt.

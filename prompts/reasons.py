@@ -78,8 +78,16 @@ REASONS: dict[str, Reason] = {
     "tie": Reason("all other responses have the score of the chosen one"),
     "below_margin": Reason("no other response is selection.margin or more below the chosen one"),
     "near_identical": Reason("chosen and rejected say the same in all but a few words"),
-    # Of a ranked pair.
-    "below_threshold": Reason("not among the k best"),
+    "refused": Reason("the chosen response declines"),
+    "same_after_truncation": Reason("both responses have the same first selection.trainer_tokens tokens"),
+    "length_difference": Reason("lengths differ by more than selection.max_token_difference tokens"),
+    "length_ratio_of_pair": Reason("one response is more than selection.max_token_ratio times as long"),
+    # Of a pair that is to be ranked, or was.
+    "below_mean_reward": Reason("the responses of its prompt score less than selection.min_mean_reward on average"),
+    "below_threshold": Reason("not among the k best, or below selection.threshold"),
+    "not_sampled": Reason("not drawn by mode = 'sample'"),
+    "parent_cap": Reason("selection.per_parent better pairs have the same parent"),
+    "strategy_cap": Reason("selection.per_strategy better pairs have the same strategy"),
 }
 
 

@@ -1,7 +1,19 @@
-"""Data-quality metrics, the guard against degenerate pairs, top k. numpy in, numpy out."""
+"""Metrics of data quality, the guard against degenerate pairs, and ways to select. numpy in, numpy out."""
 
 from selection.guard import near_identical
-from selection.metrics import METRICS, Scale, scale_of, score_pairs
+from selection.metrics import INPUTS, METRICS, Metric, Scale, metric_of, scale_of, score
 from selection.top_k import count_of, ranked, top_k
 
-__all__ = ["METRICS", "Scale", "count_of", "near_identical", "ranked", "scale_of", "score_pairs", "top_k"]
+__all__ = [
+    "INPUTS",
+    "METRICS",
+    "Metric",
+    "Scale",
+    "count_of",
+    "metric_of",
+    "near_identical",
+    "ranked",
+    "scale_of",
+    "score",
+    "top_k",
+]

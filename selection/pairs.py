@@ -3,12 +3,13 @@
 The chosen response is always the best one; a rule picks the rejected one among those that may be rejected. With the
 guard "degenerate" (the default) a pair must mean something: blank and unscored responses take no part, the chosen
 response ended by itself, the rejected one has another text and a strictly lower score. A prompt without such a pair
-gives a reason instead. With the guard "paper" every scored response takes part, as in the paper's own code.
+gives a reason instead. With the guard "paper" every scored response takes part, as in the paper's own code. Each check
+can be had alone (`selection.guard` has their names).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,8 +17,9 @@ import numpy as np
 
 from prompts import content_id
 from prompts.errors import UserError
+from selection.guard import PICKING, checks_of
 
-Guard = Literal["degenerate", "paper"]
+Guard = Literal["degenerate", "paper", "strict"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,7 @@ def pair(
     prompt_id: str,
     allow_cut_off: bool = False,
     margin: float = 0.0,
-    guard: Guard = "degenerate",
+    guard: Guard | Collection[str] = "degenerate",
 ) -> tuple[int, int] | str:
     """Indices (chosen, rejected) by the rule of that name, or the reason why the prompt gives no pair.
 
@@ -94,33 +96,40 @@ def pair(
         raise UserError(f"pair rule {rule!r}: expected one of {', '.join(RULES)}.")
     scores = np.asarray(candidates.scores, dtype=float)
     scored = ~np.isnan(scores)
-    usable = scored if guard == "paper" else scored & ~np.asarray(candidates.blank, dtype=bool)
+    checks = checks_of(guard) & PICKING
+    usable = scored & ~np.asarray(candidates.blank, dtype=bool) if "empty" in checks else scored
     if usable.sum() < 2:
         return "too_few_responses"
-    if guard == "paper":
+    if not checks:
         return _paper(rule, candidates, np.flatnonzero(usable), prompt_id, margin)
-    may_be_chosen = usable if allow_cut_off else usable & np.asarray(candidates.finished, dtype=bool)
+    any_end = allow_cut_off or "cut_off" not in checks
+    may_be_chosen = usable if any_end else usable & np.asarray(candidates.finished, dtype=bool)
     if not may_be_chosen.any():
         return "cut_off"
     chosen = int(np.argmax(np.where(may_be_chosen, scores, -np.inf)))
-    rejectable = _rejectable(candidates, scores, usable, chosen, margin)
+    rejectable = _rejectable(candidates, scores, usable, chosen, margin, checks)
     return (
         rejectable if isinstance(rejectable, str) else (chosen, RULES[rule](candidates, chosen, rejectable, prompt_id))
     )
 
 
 def _rejectable(
-    candidates: Candidates, scores: np.ndarray, usable: np.ndarray, chosen: int, margin: float
+    candidates: Candidates, scores: np.ndarray, usable: np.ndarray, chosen: int, margin: float, checks: Collection[str]
 ) -> np.ndarray | str:
-    """Indices of the usable responses with another text and a score lower by more than 0 and at least `margin`."""
-    text = candidates.text_keys[chosen]
-    others = np.array([i for i in np.flatnonzero(usable) if candidates.text_keys[i] != text], dtype=int)
-    if not others.size:
-        return "identical"
+    """Indices of the other usable responses, with another text and a score lower by more than 0 where these checks are
+    on, by 0 or more where not, and by at least `margin`.
+    """
+    others = np.flatnonzero(usable & (np.arange(len(usable)) != chosen))
+    if "identical" in checks:
+        text = candidates.text_keys[chosen]
+        others = np.array([i for i in others if candidates.text_keys[i] != text], dtype=int)
+        if not others.size:
+            return "identical"
     gaps = scores[chosen] - scores[others]
-    if not (gaps > 0).any():
+    lower = gaps > 0 if "tie" in checks else gaps >= 0
+    if not lower.any():
         return "tie" if (gaps == 0).any() else "cut_off"  # only a cut-off response can be better than the chosen one
-    enough = others[(gaps > 0) & (gaps >= margin)]
+    enough = others[lower & (gaps >= margin)]
     return enough if enough.size else "below_margin"
 
 

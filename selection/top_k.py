@@ -1,4 +1,4 @@
-"""The k best of a ranked set."""
+"""How many of a ranked set are selected, and in which order they stand."""
 
 from __future__ import annotations
 
@@ -46,3 +46,31 @@ def ranked(scores: np.ndarray, pair_ids: Sequence[str]) -> np.ndarray:
 def top_k(scores: np.ndarray, pair_ids: Sequence[str], k: int | str) -> np.ndarray:
     """Indices of the k largest `scores`, best first."""
     return ranked(scores, pair_ids)[: count_of(k, len(scores))]
+
+
+def at_least(scores: np.ndarray, order: np.ndarray, threshold: float) -> np.ndarray:
+    """Of the indices `order` those whose score is `threshold` or more, in that order."""
+    return order[scores[order] >= threshold]
+
+
+def capped(order: np.ndarray, caps: Sequence[tuple[Sequence[str], int | None]]) -> tuple[np.ndarray, list[int]]:
+    """Of the indices `order`, best first, those that stay when no group has more members than its cap.
+
+    `caps` are pairs of the group of each index and the most of a group, None for no bound: one walk from the best down
+    takes what no cap forbids. Returns what stays, and how many each cap turned away (the first that forbids counts).
+    """
+    caps = [(groups, most) for groups, most in caps if most is not None]
+    if not caps:
+        return order, []
+    seen: list[dict[str, int]] = [{} for _ in caps]
+    turned_away, stay = [0] * len(caps), []
+    for i in order.tolist():
+        for at, (groups, most) in enumerate(caps):
+            if seen[at].get(groups[i], 0) >= most:  # type: ignore[operator]
+                turned_away[at] += 1
+                break
+        else:
+            stay.append(i)
+            for at, (groups, _) in enumerate(caps):
+                seen[at][groups[i]] = seen[at].get(groups[i], 0) + 1
+    return np.array(stay, dtype=np.int64), turned_away

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 
@@ -23,8 +23,15 @@ AlgoOption = Annotated[
     Algorithm | None,
     typer.Option("--algo", "--algorithm", help="Algorithm 1, evolve then select, or Algorithm 2, eva's order."),
 ]
-MetricOption = Annotated[MetricName | None, typer.Option(help="M_AP, eva's M_r, -M_pi, or random.")]
-AlphaOption = Annotated[float | None, typer.Option(help="Weight of the implicit margin in M_AP.")]
+METRICS = ", ".join(get_args(MetricName))
+MetricOption = Annotated[
+    str | None, typer.Option(help=f"What ranks pairs: {METRICS}, or your own, my_module:my_metric (docs/metrics.md).")
+]
+MetricsOption = Annotated[
+    str | None,
+    typer.Option(help=f"What ranks pairs, several with commas: {METRICS}, or your own, my_module:my_metric."),
+]
+AlphaOption = Annotated[str | None, typer.Option(help="Weight of the implicit margin in M_AP: a number, or auto.")]
 KOption = Annotated[str | None, typer.Option("--k", "-k", help="Pairs to select: a number or a percentage (20%).")]
 PolicyOption = Annotated[
     str | None, typer.Option(help="Policy: a folder or Hub name, such as the checkpoint trained last.")
@@ -45,7 +52,7 @@ def overrides(
     set_: list[str] | None,
     algo: str | None = None,
     metric: str | None = None,
-    alpha: float | None = None,
+    alpha: str | None = None,
     k: str | None = None,
     policy: str | None = None,
 ) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from evolve.cli.options import (
     IterOption,
     KOption,
     MetricOption,
+    MetricsOption,
     RunArgument,
     SetOption,
     overrides,
@@ -25,7 +26,7 @@ def select(
     run: RunArgument,
     iteration: IterOption = None,
     algo: AlgoOption = None,
-    metric: MetricOption = None,
+    metric: MetricsOption = None,
     alpha: AlphaOption = None,
     k: KOption = None,
     set_: SetOption = None,
@@ -33,12 +34,16 @@ def select(
     """Select anew from rows that exist: another metric, alpha, k or algorithm in seconds, with no model."""
     from evolve.api import execute
     from evolve.recipe.stored import last_iteration, stored_recipe
-    from evolve.reports.summary import summary
+    from evolve.reports.summary import side_by_side, summary
 
     folder = existing_folder(run)
     iteration = iteration or last_iteration(folder)
-    recipe = stored_recipe(folder, iteration, overrides(set_, algo, metric, alpha, k))
-    say(summary(*execute(recipe, folder, iteration, view_only=True)))
+    metrics = [one.strip() for one in metric.split(",")] if metric is not None else [None]
+    changes = [overrides(set_, algo, one, alpha, k) for one in metrics]
+    recipes = [stored_recipe(folder, iteration, one) for one in changes]  # all are checked before one is written
+    if len(recipes) == 1:
+        return say(summary(*execute(recipes[0], folder, iteration, view_only=True)))
+    say(side_by_side([execute(recipe, folder, iteration, view_only=True)[2] for recipe in recipes]))
 
 
 def status(run: RunArgument) -> None:

@@ -12,7 +12,7 @@ def card(manifest: dict[str, Any]) -> str:
     """Markdown with the YAML header that the Hub reads, from the content of manifest.json."""
     recipe, ranking, rows = manifest["recipe"], manifest["ranking"], manifest["rows"]
     sampling = recipe["sampling"]
-    alpha = f" (alpha {ranking['alpha']:g})" if ranking["metric"] == "map" else ""
+    alpha = f" (alpha {ranking['alpha']:g})" if ranking["metric"] in ("map", "map-signed") else ""
     books = "\n".join(
         f"| {stage.replace('_', ' ')} | {book['in']:,} | {book['kept']:,} | {_reasons(book['dropped'])} |"
         for stage, book in rows.items()

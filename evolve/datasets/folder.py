@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -10,27 +11,36 @@ from typing import Any
 from evolve.datasets.card import card
 from evolve.datasets.manifest import manifest
 from evolve.datasets.train import Texts, write_pairs
+from evolve.datasets.weights import weights_of
 from evolve.pool.files import UNFINISHED, told, write_file
 from evolve.pool.json_files import Damaged, read_json, write_json
 from evolve.pool.lookup import Lookup
 from evolve.recipe.sections import Recipe, Selection
 from evolve.run import Run
 from evolve.views.outcome import Outcome
+from prompts import content_id
 from prompts.errors import UserError
+from selection import METRICS, metric_of
 
+LONGEST = 150  # characters of a folder's name, before the digests
+METRIC_INPUTS = {name: metric_of(name).inputs for name in METRICS}
 FILES = ("train.parquet", "selected.parquet", "README.md", "manifest.json")  # a dataset, in the order of their coming
 
 
 def metric_folder(selection: Selection) -> str:
-    """The folder of one way to select: the metric and whatever else differs from the paper's default."""
-    words: list[str] = [selection.metric]
-    if selection.metric == "map":
-        words.append(f"alpha{selection.alpha:g}")
+    """The folder of one way to select: the metric and whatever else differs from the paper's default.
+
+    Names of keys that came later are given with their values; what would be longer than a folder's name should be ends
+    in a digest of all of it.
+    """
+    words: list[str] = [selection.metric.replace(":", "_")]
+    if "alpha" in (METRIC_INPUTS.get(selection.metric) or ()):
+        words.append(f"alpha{selection.alpha}" if selection.alpha == "auto" else f"alpha{selection.alpha:g}")
     words.append("k" + str(selection.k).replace("%", "pct"))
     if selection.ranked != "evolved":
         words.append(selection.ranked)
     if selection.guard != "degenerate":
-        words.append(f"guard_{selection.guard}")
+        words.append("guard_" + (selection.guard if isinstance(selection.guard, str) else "+".join(selection.guard)))
     if selection.pair_rule != "max_min":
         words.append(selection.pair_rule)
     if selection.margin:  # every rule obeys it
@@ -39,7 +49,19 @@ def metric_folder(selection: Selection) -> str:
         words.append("allow_cut_off")
     if selection.with_thoughts:
         words.append("with_thoughts")
-    return "-".join(words)
+    words += [f"{key}_{_word(value)}" for key, value in selection.differing.items() if key not in _NAMED]
+    name = "-".join(words)
+    return name if len(name) <= LONGEST else f"{name[:LONGEST]}-{content_id('selection', selection.differing)[:8]}"
+
+
+_NAMED = {"metric", "alpha", "k", "ranked", "guard", "pair_rule", "margin", "allow_cut_off", "with_thoughts"}
+
+
+def _word(value: object) -> str:
+    if isinstance(value, dict):
+        return "+".join(f"{name}{_word(one)}" for name, one in sorted(value.items()))
+    text = f"{value:g}" if isinstance(value, float) else str(value)
+    return re.sub(r"[^A-Za-z0-9.+_]", "_", text.replace("%", "pct"))
 
 
 def dataset_folder(run_folder: Path, iteration: int, recipe: Recipe) -> Path:
@@ -51,8 +73,26 @@ def folder_for(run: Run) -> Path:
     """Where this run writes: beside, not over, a dataset of the same selection from another policy, reward or X."""
     plain = dataset_folder(run.folder, run.iteration, run.recipe)
     there = read_manifest(plain)
-    same = not there or there.get("made_of") == run.resolved.made_of
-    return plain if same else plain.with_name(f"{plain.name}-{run.resolved.made_of[:6]}")
+    same = not there or (
+        there.get("made_of") == run.resolved.made_of and _code_of(there) == code_of(run.recipe.selection)
+    )
+    return plain if same else plain.with_name(f"{plain.name}-{_identity(run)[:6]}")
+
+
+def code_of(selection: Selection) -> list[str]:
+    """The identities of the user's own code that a selection runs: of the metric's, of the weight's."""
+    names = [name for name in (selection.metric, selection.weight) if name is not None and name not in METRICS]
+    return [metric_of(name).identity for name in names]
+
+
+def _code_of(manifest: dict[str, Any]) -> list[str]:
+    return list(manifest.get("own_code") or [])
+
+
+def _identity(run: Run) -> str:
+    """What else there is to a dataset than its folder's name: what its rows are made of, and own code that selects."""
+    code = code_of(run.recipe.selection)
+    return content_id("dataset", run.resolved.made_of, code) if code else run.resolved.made_of
 
 
 def find_dataset(run: Run) -> Path:
@@ -62,8 +102,9 @@ def find_dataset(run: Run) -> Path:
     plain = dataset_folder(run.folder, run.iteration, run.recipe)
     others = []
     for folder in (plain, *sorted(plain.parent.glob(f"{plain.name}-??????"))):
-        if made_of := read_manifest(folder).get("made_of"):
-            if made_of == run.resolved.made_of:
+        there = read_manifest(folder)
+        if made_of := there.get("made_of"):
+            if made_of == run.resolved.made_of and _code_of(there) == code_of(run.recipe.selection):
                 return folder
             others.append(folder.name)
     other = f" ({', '.join(others)}: of other models, prompts or settings of sampling.)" if others else ""
@@ -89,14 +130,15 @@ def write_outcome(run: Run, outcome: Outcome) -> tuple[Path, dict[str, Any]]:
     folder = folder_for(run)
     run.pool.check_is_there()
     texts = Texts(Lookup(run.pool.prompts, "id"), run.texts, run.recipe.selection.with_thoughts)
+    weights = weights_of(run, outcome) if run.recipe.selection.weight else None
     with told(folder):
         folder.mkdir(parents=True, exist_ok=True)
         beside = Path(tempfile.mkdtemp(prefix=".", suffix=UNFINISHED, dir=folder))
     try:
         with run.stages.timed("write", run.tally):
             for name, pairs in (("train", outcome.train), ("selected", outcome.selected)):
-                write_pairs(beside / f"{name}.parquet", pairs, outcome, run.iteration, texts)
-        content = manifest(run, outcome)
+                write_pairs(beside / f"{name}.parquet", pairs, outcome, run.iteration, texts, weights)
+        content = manifest(run, outcome) | {"own_code": code_of(run.recipe.selection)}
         write_file(beside / "README.md", card(content).encode())
         write_json(beside / "manifest.json", content)
         with told(folder):

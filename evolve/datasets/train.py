@@ -45,11 +45,14 @@ SCHEMA = pa.schema(
     ]
 )
 
+WEIGHT = pa.field("weight", pa.float64())  # last, and only where selection.weight names a metric: in [0, 1]
+
 
 def _standings(ranking: Ranking) -> dict[str, dict[str, Any]]:
     """Score, rank and whether it was selected, of every pair that was ranked, by pair id."""
+    selected = ranking.is_selected.tolist()
     return {
-        ranking.ids[i]: {"metric_score": float(ranking.scores[i]), "rank": place, "selected": place < ranking.k}
+        ranking.ids[i]: {"metric_score": float(ranking.scores[i]), "rank": place, "selected": selected[i]}
         for place, i in enumerate(ranking.order)
     }
 
@@ -91,12 +94,27 @@ class Texts:
         return [(row["thoughts"] or "") + row["text"] for row in rows]
 
 
-def write_pairs(path: Path, pairs: Pairs, outcome: Outcome, iteration: int, texts: Texts) -> None:
-    """Write `pairs` of an iteration in their order. Texts are looked up chunk by chunk: memory does not grow with the
-    set.
+def write_pairs(
+    path: Path,
+    pairs: Pairs,
+    outcome: Outcome,
+    iteration: int,
+    texts: Texts,
+    weights: dict[str, float] | None = None,
+) -> None:
+    """Write `pairs` of an iteration in their order, with a column `weight` where there are weights by pair id. Texts
+    are looked up chunk by chunk: memory does not grow with the set.
     """
     standings, origins = _standings(outcome.ranking), Origins(outcome.evolved)
-    write_parquet(path, SCHEMA, _tables(pairs, standings, origins, iteration, texts))
+    tables = _tables(pairs, standings, origins, iteration, texts)
+    if weights is None:
+        return write_parquet(path, SCHEMA, tables)
+    schema = SCHEMA.append(WEIGHT)
+    weighed = (
+        table.append_column(WEIGHT, pa.array([weights[one] for one in table["pair_id"].to_pylist()], WEIGHT.type))
+        for table in tables
+    )
+    return write_parquet(path, schema, weighed)
 
 
 def _tables(

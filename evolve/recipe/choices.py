@@ -5,9 +5,17 @@ from __future__ import annotations
 from typing import Literal
 
 Algorithm = Literal["evolve-then-select", "select-then-evolve"]
-MetricName = Literal["map", "eva", "implicit", "uniform"]
+MetricName = Literal[
+    "map", "eva", "implicit", "uniform", "m-plus", "m-1", "map-signed", "uni-dpo", "dpo-gap",
+    "gap", "maxmean", "var", "dts", "mean", "mean-inv", "pvar", "delta-ucb",
+]  # fmt: skip
+ImplicitForm = Literal["simpo", "dpo"]
+Mode = Literal["top", "threshold", "sample"]
+Balance = Literal["none", "strategy", "parent"]
+LengthTrend = Literal["keep", "remove"]
 PairRule = Literal["max_min", "max_random", "mu_minus_2sigma", "length_matched"]
-GuardName = Literal["degenerate", "paper"]
+GuardName = Literal["degenerate", "paper", "strict"]
+GuardCheck = Literal["empty", "cut_off", "identical", "tie", "near_identical", "refusal", "truncation"]
 RankedSet = Literal["evolved", "combined"]
 PolicyDtype = Literal["auto", "float32", "bfloat16", "float16"]
 RewardDtype = Literal["auto", "float32", "bfloat16"]

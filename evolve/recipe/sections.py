@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from evolve.recipe.choices import NAME, Algorithm, GuardName, MetricName, PairRule, PolicyDtype, RankedSet, RewardDtype
-from evolve.recipe.soundness import Place, faults, quoted
+from evolve.recipe.choices import NAME, Algorithm, PolicyDtype, RewardDtype
+from evolve.recipe.section import Section
+from evolve.recipe.selection import Selection
+from evolve.recipe.soundness import Place, faults
 from generation.engines.fake import OPTIONS
 from generation.engines.options import check_options
 from generation.template import check_date, check_kwargs
 from prompts import STRATEGIES
 from prompts.errors import UserError
 
-_K = re.compile(r"[0-9]{1,12}(\.[0-9]{1,6})?%|[0-9]{1,12}")
+__all__ = ["Policy", "Prompts", "Recipe", "Reward", "Rewriting", "Sampling", "Selection"]
+
 _SEED = Field(0, ge=-(2**63), le=2**63 - 1)
 
 
@@ -34,13 +36,7 @@ Day = Annotated[str, _checked(check_date)]
 MIN_CONTENT = 0.4  # chosen on labelled rewrites: docs/templates.md
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True, serialize_by_alias=True
-    )
-
-
-class Prompts(_Section):
+class Prompts(Section):
     source: Place
     """A Hub dataset, or a local .parquet, .arrow, .json, .jsonl, .csv, .tsv or .txt file, or a folder of such files."""
     split: str | None = None
@@ -55,7 +51,7 @@ class Prompts(_Section):
     """Seed of the draw. It is not the sampling seed: the same prompts can be sampled anew."""
 
 
-class Policy(_Section):
+class Policy(Section):
     model: Place
     """Folder or Hub name of the policy pi; "fake" for a dry run without a model."""
     dtype: PolicyDtype = "auto"
@@ -66,7 +62,7 @@ class Policy(_Section):
     """Put in front of every prompt that has no system message, and stored with it. The paper's default is none."""
     in_flight: int = Field(256, ge=1, le=100_000)
     """Requests in the engine at once: vLLM's own default for the sequences of a step, so it never starves."""
-    chat_template_kwargs: TemplateKwargs = {}
+    chat_template_kwargs: TemplateKwargs = Field({})
     """Switches of the chat template's own, such as {enable_thinking = false}."""
     template_date: Day | None = None
     """The day, as "2025-01-31", that a chat template prints which prints the date; the day the run began by default."""
@@ -75,7 +71,7 @@ class Policy(_Section):
     chat template knows. Answers are scored and paired without them."""
     keep_token_ids: bool = False
     """Keep the sampled token ids in the pool; about 4 bytes a token."""
-    engine: dict[str, Any] = {}
+    engine: dict[str, Any] = Field({})
     """Options of vLLM's engine, e.g. {tensor_parallel_size = 8}; generation/engines/options.py lists them."""
 
     @field_validator("thought_tags")
@@ -97,7 +93,7 @@ class Policy(_Section):
         return self
 
 
-class Reward(_Section):
+class Reward(Section):
     model: Place
     """Folder or Hub name of the reward model r; "fake" for a dry run."""
     dtype: RewardDtype = "auto"
@@ -109,11 +105,11 @@ class Reward(_Section):
     """Server of a judge (openai:NAME); OPENAI_BASE_URL by default. The first one is kept for the run."""
     compat: bool = False
     """Read special strings in user text as the released code does, quirks included. By default text is text."""
-    chat_template_kwargs: TemplateKwargs = {}
+    chat_template_kwargs: TemplateKwargs = Field({})
     """Switches of the chat template's own; with an ensemble each model is given all of them."""
     template_date: Day | None = None
     """As policy.template_date."""
-    ensemble: dict[Place, float] = {}
+    ensemble: dict[Place, float] = Field({})
     """Further reward models and their weights, beside `model` with 1: the score is the weighted mean of z-scores."""
 
     @model_validator(mode="after")
@@ -125,7 +121,7 @@ class Reward(_Section):
         return self
 
 
-class Rewriting(_Section):
+class Rewriting(Section):
     """EvolInstruct: how prompts are rewritten. The key of the recipe is `evolve`."""
 
     strategies: tuple[str, ...] = STRATEGIES
@@ -148,7 +144,7 @@ class Rewriting(_Section):
         return value
 
 
-class Sampling(_Section):
+class Sampling(Section):
     """GenDataset's sampling (paper, Section 4.1 and Appendix D.1). Rewriting uses the same parameters."""
 
     n: int = Field(5, ge=2, le=10_000)
@@ -163,39 +159,7 @@ class Sampling(_Section):
     """Run seed: every request's seed is derived from it and from the prompt's id."""
 
 
-class Selection(_Section):
-    metric: MetricName = "map"
-    """map: M_AP (Eq. 11); eva: M_r; implicit: -M_pi; uniform: random."""
-    alpha: float = Field(2.5, ge=0, le=1e6)
-    """Weight of the implicit margin in M_AP; 2.5 for Gemma-2-9b-it, 5.0 for Llama-3-8b-instruct in the paper."""
-    k: int | str = "20%"
-    """Pairs kept, a number or a percentage of the ranked set. 20% of five rewrites is as many as there are prompts."""
-    ranked: RankedSet = Field("evolved", alias="pool")
-    """What is ranked: D' (Algorithm 1), or D and D' together (Figure 6)."""
-    guard: GuardName = "degenerate"
-    """degenerate: no ties, no (nearly) identical pairs, no cut-off winner. paper: max against min, no check."""
-    pair_rule: PairRule = "max_min"
-    """How a pair is made of the n responses; best against worst in the paper."""
-    margin: float = Field(0.0, ge=0, le=1e12)
-    """Smallest explicit margin of a pair, whatever the rule."""
-    allow_cut_off: bool = False
-    """Let a response that hit the length limit be the chosen one."""
-
-    with_thoughts: bool = False
-    """Let chosen and rejected carry the thoughts of a reasoning policy, as sampled, and count their tokens in
-    log-probabilities. By default both are of the answers alone, as most templates show them to a trainer."""
-
-    @field_validator("k")
-    @classmethod
-    def _count_or_share(cls, value: int | str) -> int | str:
-        text = "" if isinstance(value, int) and value.bit_length() > 64 else str(value).strip()
-        number = text.removesuffix("%")
-        if not _K.fullmatch(text) or not 0 < float(number) <= (100 if text.endswith("%") else 10**12):
-            raise ValueError(f"{quoted(value)} is not a number of pairs such as 10000, nor a percentage such as '20%'")
-        return text if text.endswith("%") else int(number)
-
-
-class Recipe(_Section):
+class Recipe(Section):
     """All that a dataset depends on, checked and frozen; `load_recipe` makes one."""
 
     name: str = Field(pattern=f"^{NAME}$")

@@ -32,6 +32,19 @@ def summary(run: Run, outcome: Outcome, dataset: Dataset) -> str:
     return "\n\n".join(block for block in blocks if block)
 
 
+def side_by_side(datasets: list[Dataset]) -> str:
+    """Several selections from the same rows, a line each: what was selected, and its mean M_AP, M_r and M_pi."""
+    lines = [f"{'selected by':<24} {'pairs':>7} {'alpha':>6} {'M_AP':>9} {'M_r':>9} {'M_pi':>9}  dataset"]
+    for one in datasets:
+        ranking = one.manifest["ranking"]
+        means = {name: mean["after"] for name, mean in ranking["metric_means"].items()}
+        hidden = None if means["implicit"] is None else -means["implicit"]
+        numbers = " ".join("        -" if x is None else f"{x:9.4g}" for x in (means["map"], means["eva"], hidden))
+        alpha = ranking["alpha"] if isinstance(ranking["alpha"], str) else f"{ranking['alpha']:g}"
+        lines.append(f"{ranking['metric']:<24} {ranking['selected']:>7,} {alpha:>6} {numbers}  {one.folder}")
+    return "\n".join(lines)
+
+
 def _counts(folder: Path, manifest: dict[str, Any]) -> str:
     rows, ranking, calls = manifest["rows"], manifest["ranking"], manifest["model_calls"]
     lines = [f"{folder / 'train.parquet'}: {rows['train']['kept']:,} preference pairs"]

@@ -111,7 +111,7 @@ def pairs_of(responses: Responses, prompt_ids: Sequence[str], rule: Selection, n
             prompt_id=prompt_id,
             allow_cut_off=rule.allow_cut_off,
             margin=rule.margin,
-            guard=rule.guard,
+            guard=rule.checks,
         )
         if isinstance(picked, str):
             dropped[picked] += 1

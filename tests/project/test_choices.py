@@ -10,8 +10,9 @@ import pytest
 
 from evolve.algorithms import ALGORITHMS
 from evolve.exports.forms import FORMS
-from evolve.recipe.choices import Algorithm, ExportForm, GuardName, MetricName, PairRule
+from evolve.recipe.choices import Algorithm, ExportForm, GuardCheck, GuardName, MetricName, PairRule
 from places import ROOT
+from selection.guard import PRESETS
 from selection.metrics import METRICS
 from selection.pairs import RULES, Guard
 
@@ -24,10 +25,12 @@ def test_every_choice_is_there_and_everything_there_is_a_choice() -> None:
         MetricName: METRICS,
         PairRule: RULES,
         GuardName: get_args(Guard),
+        GuardCheck: PRESETS["strict"],
         ExportForm: [*FORMS, "responses"],  # of the pool, not of a dataset
     }
     for choice, there in offered.items():
         assert sorted(get_args(choice)) == sorted(there)
+    assert sorted(PRESETS) == sorted(get_args(GuardName))
 
 
 @pytest.mark.parametrize(

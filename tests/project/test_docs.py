@@ -153,6 +153,6 @@ def test_files_and_functions_that_the_documents_name_exist(document: Path) -> No
 
 
 def test_what_is_gone_would_be_seen() -> None:
-    text = "`evolve/run.py` `evolve/gone.py` `selection/metrics.py::eva` `rewards/models/NAME.py` "
-    text += "`selection/metrics.py::gone`"
-    assert gone(text) == ["evolve/gone.py", "selection/metrics.py"]
+    text = "`evolve/run.py` `evolve/gone.py` `selection/metrics/pair.py::eva` `rewards/models/NAME.py` "
+    text += "`selection/metrics/pair.py::gone`"
+    assert gone(text) == ["evolve/gone.py", "selection/metrics/pair.py"]

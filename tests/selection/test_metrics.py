@@ -2,50 +2,166 @@
 
 from __future__ import annotations
 
+import inspect
+import math
+from typing import Any
+
 import numpy as np
 import pytest
 
 from prompts.errors import UserError
-from selection import METRICS, Scale, scale_of, score_pairs, top_k
-from selection.metrics import alignment_potential, eva, implicit, uniform
+from selection import INPUTS, METRICS, Scale, metric_of, scale_of, score, top_k
+from selection.metrics import implicit_reward, pair, prompt
 
 UNIT = Scale(1.0, 1.0)
-# The paper's three examples: r_w, r_l, r_hat_w, r_hat_l, then M_r, M_pi and M_AP as printed there.
-EXAMPLES = {
-    "zulu": (11.2, 5.0, -8.9, -3.4, 6.2, 5.5, 0.7),
-    "tabasco": (10.3, 3.4, -1.4, -7.7, 6.9, 6.3, 0.6),
-    "game": (13.7, 13.0, -3.7, -2.9, 0.7, 0.8, -0.1),
+# The paper's three examples: r_w, r_l, r_hat_w, r_hat_l, then M_r, M_pi, M_+ (None: not printed) and M_AP as there.
+EXAMPLES: dict[str, tuple[float, float, float, float, float, float, float | None, float]] = {
+    "zulu": (11.2, 5.0, -8.9, -3.4, 6.2, 5.5, 11.7, 0.7),
+    "tabasco": (10.3, 3.4, -1.4, -7.7, 6.9, 6.3, None, 0.6),
+    "game": (13.7, 13.0, -3.7, -2.9, 0.7, 0.8, None, -0.1),
 }
 
 
-def _drawn(n: int, seed: int) -> tuple[np.ndarray, np.ndarray, list[str]]:
+def known(explicit: np.ndarray, hidden: np.ndarray, **more: Any) -> dict[str, Any]:
+    """What is known of pairs with these margins; the losers have 0 and a length of 1."""
+    nothing = np.zeros(len(explicit))
+    sides = {"score_chosen": explicit, "score_rejected": nothing}
+    sides |= {"implicit_chosen": hidden, "implicit_rejected": nothing}
+    sides |= {"logp_chosen": hidden, "logp_rejected": nothing, "ref_logp_chosen": nothing, "ref_logp_rejected": nothing}
+    sides |= {"n_tokens_chosen": nothing + 1, "n_tokens_rejected": nothing + 1}
+    groups = {"scores": np.stack([explicit, nothing], 1)}
+    groups |= {"lower": groups["scores"] - 1, "upper": groups["scores"] + 1}
+    ids = [f"{i:024x}" for i in range(len(explicit))]
+    return (
+        sides
+        | groups
+        | {"pair_ids": ids, "seed": 0, "alpha": 2.5, "scale": scale_of(np.abs(explicit), np.abs(hidden))}
+        | more
+    )
+
+
+def by(name: str, explicit: np.ndarray, hidden: np.ndarray, **more: Any) -> np.ndarray:
+    return score(metric_of(name), known(explicit, hidden, **more))
+
+
+def drawn(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
-    return rng.gamma(2.0, 3.0, n), rng.gamma(1.5, 0.4, n), [f"{i:024x}" for i in rng.permutation(n)]
+    return rng.gamma(2.0, 3.0, n), rng.gamma(1.5, 0.4, n)
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_the_papers_examples(name: str) -> None:
-    r_w, r_l, hat_w, hat_l, m_r, m_pi, m_ap = EXAMPLES[name]
-    explicit, hidden = np.array([r_w - r_l]), np.array([hat_w - hat_l])
-    assert eva(explicit) == pytest.approx([m_r])
-    assert implicit(hidden) == pytest.approx([-m_pi])
-    assert alignment_potential(explicit, hidden, UNIT, 1.0) == pytest.approx([m_ap])
+    r_w, r_l, hat_w, hat_l, m_r, m_pi, m_plus, m_ap = EXAMPLES[name]
+    rewards, hats = (np.array([r_w]), np.array([r_l])), (np.array([hat_w]), np.array([hat_l]))
+    assert pair.eva(*rewards) == pytest.approx([m_r])
+    assert pair.implicit(*hats) == pytest.approx([-m_pi])
+    assert pair.alignment_potential(*rewards, *hats, UNIT, 1.0) == pytest.approx([m_ap])
+    if m_plus is not None:
+        assert pair.m_plus(*rewards, *hats) == pytest.approx([m_plus])
+        assert pair.m_1(*rewards, *hats) == pytest.approx([m_plus])
+
+
+# Two pairs: the policy agrees with the first and orders the second wrongly. Every figure was worked with a calculator.
+PAIRS = {
+    "score_chosen": np.array([3.0, 1.0]),
+    "score_rejected": np.array([1.0, 0.5]),
+    "logp_chosen": np.array([-10.0, -30.0]),
+    "logp_rejected": np.array([-24.0, -10.0]),
+    "n_tokens_chosen": np.array([10, 20]),
+    "n_tokens_rejected": np.array([20, 10]),
+    "ref_logp_chosen": np.array([-12.0, -29.0]),
+    "ref_logp_rejected": np.array([-23.0, -12.0]),
+    "scores": np.array([[3.0, 1.0, 2.0], [1.0, 0.5, np.nan]]),
+    "lower": np.array([[2.0, 0.5, 1.0], [0.0, 0.4, np.nan]]),
+    "upper": np.array([[4.0, 1.5, 3.0], [2.0, 0.6, np.nan]]),
+    "pair_ids": ["a", "b"],
+    "seed": 0,
+    "alpha": 2.0,
+    "implicit_chosen": np.array([-1.0, -1.5]),
+    "implicit_rejected": np.array([-1.2, -1.0]),
+    "scale": Scale(0.75, 0.15),  # of 2, 0.5 and of 0.2, 0.5
+}
+FROZEN = {
+    "map": [2 / 0.75 - 2 / 0.15 * 0.2, 0.5 / 0.75 - 2 / 0.15 * 0.5],
+    "map-signed": [2 / 0.75 - 2 / 0.15 * 0.2, 0.5 / 0.75 + 2 / 0.15 * 0.5],
+    "eva": [2.0, 0.5],
+    "implicit": [-0.2, -0.5],
+    "m-plus": [1.8, 1.0],
+    "m-1": [1.8, 1.0],
+    # sigmoid(1.4) * (1 - sigmoid(10 * 0.2 - 1))^3 and sigmoid(0.35) * (1 - sigmoid(10 * -0.5 - 1))^3
+    "uni-dpo": [0.8021838885585817 * 0.2689414213699951**3, 0.5866175789173301 * 0.9975273768433653**3],
+    "dpo-gap": [-((-10 + 12) - (-24 + 23)), -((-30 + 29) - (-10 + 12))],  # -3 and 3
+    "gap": [2.0, 0.5],
+    "maxmean": [1.0, 0.25],
+    "var": [2 / 3, 0.0625],
+    "dts": [1.0, 0.5],
+    "mean": [2.0, 0.75],
+    "mean-inv": [-2.0, -0.75],
+    # differences 1, 1, 2 of three, each twice: (2 (0.2310585786)^2 + (0.3807970780)^2) / 3; and (sigmoid(0.5) - 1/2)^2
+    "pvar": [(2 * 0.2310585786300049**2 + 0.3807970779778823**2) / 3, 0.12245933120185457**2],
+    "delta-ucb": [3.5, 1.6],  # 4 - 0.5; 2 - 0.4
+}
+
+
+@pytest.mark.parametrize("name", FROZEN)
+def test_published_formulas_on_pairs_worked_by_hand(name: str) -> None:
+    assert score(metric_of(name), PAIRS) == pytest.approx(FROZEN[name], rel=1e-12)
+
+
+def test_every_metric_has_a_case_an_equation_and_a_source() -> None:
+    assert set(FROZEN) | {"uniform"} == set(METRICS)
+    for name, function in METRICS.items():
+        text = inspect.getdoc(function) or ""
+        assert len(text) > 40, name
+        assert name == "uniform" or "Source:" in text, name
+        body = inspect.getsource(function).partition('"""')[2].partition('"""')[2].strip().splitlines()
+        assert len(body) < 10, name
+        assert set(metric_of(name).inputs) <= set(INPUTS)
+
+
+def test_m_plus_is_signed_and_m_1_is_not() -> None:
+    wrong = PAIRS | {"score_chosen": np.array([1.0, 0.0]), "score_rejected": np.array([3.0, 1.0])}
+    assert score(metric_of("m-plus"), wrong) == pytest.approx([-2.2, -0.5])
+    assert score(metric_of("m-1"), wrong) == pytest.approx([2.2, 0.5])
+    assert score(metric_of("map-signed"), wrong)[0] == pytest.approx(2 / 0.75 - 2 / 0.15 * 0.2)  # |r_w - r_l| stays
+
+
+def test_implicit_rewards_in_both_forms() -> None:
+    logp, n_tokens, reference = np.array([-10.0, -30.0]), np.array([10, 20]), np.array([-12.0, -29.0])
+    assert implicit_reward.simpo(logp, n_tokens, 2.0) == pytest.approx([-2.0, -3.0])
+    assert implicit_reward.dpo(logp, reference, 0.1) == pytest.approx([0.2, -0.1])
+    assert implicit_reward.dpo(logp, logp).tolist() == [0.0, 0.0]  # a policy against itself says nothing
+
+
+def test_pvar_is_an_eighth_of_the_variance_for_small_spreads_and_knows_its_unit() -> None:
+    scores = np.array([[0.0, 0.01, -0.02, 0.03, 0.005]])
+    assert prompt.pvar(scores) * 8 == pytest.approx(np.var(scores) * 5 / 4, rel=1e-3)  # over i != j
+    assert prompt.pvar(scores * 7, temperature=7.0) == pytest.approx(prompt.pvar(scores))
+    assert prompt.pvar(scores * 1e9) == pytest.approx([0.25])
+
+
+def test_delta_ucb_never_takes_both_bounds_of_one_response() -> None:
+    lower, upper = np.array([[0.0, 5.0]]), np.array([[9.0, 6.0]])
+    assert prompt.delta_ucb(lower, upper) == pytest.approx([6.0])  # 6 - 0, not 9 - 0
+
+
+def test_uni_dpo_does_not_overflow() -> None:
+    far = PAIRS | {"logp_chosen": np.array([-1e6, 0.0]), "logp_rejected": np.array([0.0, -1e6])}
+    assert score(metric_of("uni-dpo"), far) == pytest.approx([0.8021838885585817, 0.0])
 
 
 def test_margins_are_absolute_whoever_won() -> None:
     explicit, hidden = np.array([-2.0, 2.0]), np.array([0.5, -0.5])
-    assert eva(explicit).tolist() == [2.0, 2.0]
-    assert implicit(hidden).tolist() == [-0.5, -0.5]
-    assert alignment_potential(explicit, hidden, UNIT, 1.0).tolist() == [1.5, 1.5]
+    assert by("eva", explicit, hidden).tolist() == [2.0, 2.0]
+    assert by("implicit", explicit, hidden).tolist() == [-0.5, -0.5]
+    assert by("map", explicit, hidden, scale=UNIT, alpha=1.0).tolist() == [1.5, 1.5]
 
 
 def test_alignment_potential_is_scaled_by_both_deviations() -> None:
     """M_r 1, 3 (sigma 1) and M_pi 0.2, 0.6 (sigma 0.2): 1/1 - 2.5/0.2 * 0.2 = -1.5 and 3/1 - 2.5/0.2 * 0.6 = -4.5."""
     explicit, hidden = np.array([1.0, 3.0]), np.array([0.2, 0.6])
-    scale = scale_of(explicit, hidden)
-    assert (scale.sigma_r, scale.sigma_pi) == (pytest.approx(1.0), pytest.approx(0.2))
-    scores = score_pairs("map", explicit, hidden, ["a", "b"], alpha=2.5, scale=scale)
-    assert scores == pytest.approx([-1.5, -4.5])
+    assert scale_of(explicit, hidden) == Scale(pytest.approx(1.0), pytest.approx(0.2))
+    assert by("map", explicit, hidden) == pytest.approx([-1.5, -4.5])
 
 
 def test_deviations_are_those_of_the_population() -> None:
@@ -55,11 +171,11 @@ def test_deviations_are_those_of_the_population() -> None:
 
 
 def test_alpha_moves_the_ranking_from_eva_to_implicit() -> None:
-    explicit, hidden, ids = _drawn(300, seed=3)
-    scale = scale_of(explicit, hidden)
+    explicit, hidden = drawn(300, seed=3)
+    ids = known(explicit, hidden)["pair_ids"]
 
     def ranked(metric: str, alpha: float = 1.0) -> list[int]:
-        return top_k(score_pairs(metric, explicit, hidden, ids, alpha=alpha, scale=scale), ids, "100%").tolist()
+        return top_k(by(metric, explicit, hidden, alpha=alpha), ids, "100%").tolist()
 
     assert ranked("map", 0.0) == ranked("map", 1e-9) == ranked("eva")
     assert ranked("map", 1e9) == ranked("implicit")
@@ -68,47 +184,64 @@ def test_alpha_moves_the_ranking_from_eva_to_implicit() -> None:
     assert between != ranked("implicit")
 
 
-def test_units_of_rewards_and_log_probabilities_do_not_matter_to_the_ranking() -> None:
-    explicit, hidden, ids = _drawn(100, seed=4)
-    here = score_pairs("map", explicit, hidden, ids, alpha=2.5, scale=scale_of(explicit, hidden))
-    there = score_pairs("map", explicit * 40, hidden / 7, ids, alpha=2.5, scale=scale_of(explicit * 40, hidden / 7))
-    assert there == pytest.approx(here)
+def test_units_of_rewards_and_beta_do_not_matter_to_m_ap() -> None:
+    explicit, hidden = drawn(100, seed=4)
+    assert by("map", explicit * 40, hidden / 7) == pytest.approx(by("map", explicit, hidden))
 
 
 def test_uniform_depends_on_ids_and_seed_alone() -> None:
-    explicit, hidden, ids = _drawn(200, seed=5)
+    explicit, hidden = drawn(200, seed=5)
+    ids = known(explicit, hidden)["pair_ids"]
 
     def scores(order: list[str], seed: int = 0, factor: float = 1.0) -> dict[str, float]:
-        found = score_pairs("uniform", explicit * factor, hidden, order, alpha=1.0, scale=UNIT, seed=seed)
+        found = by("uniform", explicit * factor, hidden, pair_ids=order, seed=seed)
         return dict(zip(order, found.tolist(), strict=True))
 
     assert scores(ids) == scores(ids[::-1]) == scores(ids, factor=9.0)
     assert scores(ids) != scores(ids, seed=1)
-    values = uniform(ids, 0)
+    values = pair.uniform(ids, 0)
     assert len(set(values.tolist())) == 200
     assert (values >= 0).all()
     assert (values < 1).all()
     assert 0.4 < values.mean() < 0.6
 
 
-@pytest.mark.parametrize("metric", METRICS)
-@pytest.mark.parametrize(("which", "value"), [("explicit", np.nan), ("implicit", np.inf)])
-def test_a_margin_that_is_no_number_is_named(metric: str, which: str, value: float) -> None:
-    explicit, hidden, ids = _drawn(10, seed=6)
-    (explicit if which == "explicit" else hidden)[[2, 7, 8]] = value
-    with pytest.raises(UserError, match=rf"3 of 10 pairs have an {which} margin"):
-        score_pairs(metric, explicit, hidden, ids, alpha=1.0, scale=UNIT)
+@pytest.mark.parametrize("name", METRICS)
+def test_an_input_that_is_missing_is_named_with_how_to_get_it(name: str) -> None:
+    metric = metric_of(name)
+    for missing in metric.inputs:
+        if not INPUTS[missing].advice:
+            continue
+        left = {key: value for key, value in PAIRS.items() if key != missing}
+        with pytest.raises(UserError, match=rf"'{name}' needs {missing} \(.*\), which is missing: ") as error:
+            score(metric, left)
+        assert INPUTS[missing].advice in str(error.value)
 
 
+@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_number_that_is_none_is_named_where_the_metric_needs_it(name: str, value: float) -> None:
+    for spoilt in ("score_chosen", "implicit_rejected", "logp_chosen", "ref_logp_chosen"):
+        there = known(*drawn(10, seed=6))
+        there[spoilt] = there[spoilt].copy()
+        there[spoilt][[2, 7, 8]] = value
+        if spoilt in metric_of(name).inputs:
+            with pytest.raises(UserError, match=rf"3 of 10 pairs have a {spoilt} that is not a finite number"):
+                score(metric_of(name), there)
+        else:
+            assert np.isfinite(score(metric_of(name), there)).all()
+
+
+@pytest.mark.parametrize("name", ["map", "map-signed"])
 @pytest.mark.parametrize(
     ("flat", "named"), [((0,), "sigma_r of"), ((1,), "sigma_pi of"), ((0, 1), "sigma_r and sigma_pi")]
 )
-def test_no_spread_is_named(flat: tuple[int, ...], named: str) -> None:
-    margins = list(_drawn(10, seed=7)[:2])
+def test_no_spread_is_named(flat: tuple[int, ...], named: str, name: str) -> None:
+    margins = list(drawn(10, seed=7))
     for i in flat:
         margins[i] = np.full(10, 0.5)
     with pytest.raises(UserError, match=rf"{named} .*10 pairs is 0"):
-        score_pairs("map", *margins, [str(i) for i in range(10)], alpha=1.0, scale=scale_of(*margins))
+        by(name, *margins)
 
 
 @pytest.mark.parametrize("n", [3, 10, 1000])
@@ -117,7 +250,7 @@ def test_no_spread_but_for_rounding_is_none(n: int) -> None:
     explicit, hidden = np.full(n, 0.1), np.linspace(0.0, 1.0, n)
     assert scale_of(explicit, hidden).sigma_r == 0
     with pytest.raises(UserError, match="sigma_r"):
-        score_pairs("map", explicit, hidden, [str(i) for i in range(n)], alpha=1.0, scale=scale_of(explicit, hidden))
+        by("map", explicit, hidden)
 
 
 def test_a_small_spread_is_a_spread() -> None:
@@ -126,23 +259,28 @@ def test_a_small_spread_is_a_spread() -> None:
 
 
 def test_without_an_implicit_term_its_spread_is_not_needed() -> None:
-    explicit, hidden = np.array([1.0, 3.0, 8.0]), np.zeros(3)
-    scale = scale_of(explicit, hidden)
-    scores = score_pairs("map", explicit, hidden, ["a", "b", "c"], alpha=0.0, scale=scale)
-    assert scores == pytest.approx(explicit / scale.sigma_r)
+    explicit = np.array([1.0, 3.0, 8.0])
+    scores = by("map", explicit, np.zeros(3), alpha=0.0)
+    assert scores == pytest.approx(explicit / np.std(explicit))
 
 
-@pytest.mark.parametrize("metric", ["eva", "implicit", "uniform"])
-def test_metrics_without_a_scale_need_no_spread(metric: str) -> None:
-    scores = score_pairs(metric, np.ones(1), np.ones(1), ["a"], alpha=1.0, scale=scale_of(np.ones(1), np.ones(1)))
-    assert scores.shape == (1,)
+@pytest.mark.parametrize("name", sorted(set(METRICS) - {"map", "map-signed"}))
+def test_metrics_without_a_scale_need_no_spread(name: str) -> None:
+    assert by(name, np.ones(1), np.ones(1)).shape == (1,)
 
 
 def test_one_pair_has_no_deviation() -> None:
     with pytest.raises(UserError, match=r"at least 2 pairs .* has 1"):
-        score_pairs("map", np.ones(1), np.ones(1), ["a"], alpha=1.0, scale=UNIT)
+        by("map", np.ones(1), np.ones(1))
 
 
 def test_an_unknown_metric_is_told_the_known_ones() -> None:
-    with pytest.raises(UserError, match=r"'eve'.*map, eva, implicit, uniform"):
-        score_pairs("eve", np.ones(2), np.ones(2), ["a", "b"], alpha=1.0, scale=UNIT)
+    with pytest.raises(UserError, match=r"'eve'.*map, eva, implicit, uniform.*my_module:my_metric"):
+        metric_of("eve")
+
+
+def test_parameters_are_the_metrics_own() -> None:
+    scores = score(metric_of("pvar"), PAIRS, {"temperature": 2.0})
+    assert scores[1] == pytest.approx((1 / (1 + math.exp(-0.25)) - 0.5) ** 2)
+    with pytest.raises(UserError, match=r"pvar has no temprature\. Its parameters: temperature"):
+        score(metric_of("pvar"), PAIRS, {"temprature": 2.0})

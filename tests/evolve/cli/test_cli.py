@@ -178,7 +178,6 @@ def test_an_unknown_run_is_told_the_known_ones(evolve: Evolve, recipe: str, comm
     "arguments",
     [
         ["nothing"],
-        ["run", "--alpha", "much"],
         ["run", "--iter", "0"],
         ["run", "--set"],
         ["run", "one", "two"],
@@ -198,6 +197,7 @@ def test_wrong_usage_ends_with_code_2(evolve: Evolve, arguments: list[str]) -> N
         (["--set", "sampling.n"], "expected key=value"),
         (["--set", "sampling.n=1"], "sampling.n"),
         (["--set", "selection.metric=best"], "selection.metric"),
+        (["--alpha", "much"], "a number from 0 to 1000000, or 'auto'"),
         (["--set", "algorithm=none"], "algorithm"),
         (["--k", "0"], "selection.k"),
         (["--set", "prompts.source=./absent.jsonl"], "absent.jsonl"),

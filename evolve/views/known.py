@@ -1,0 +1,94 @@
+"""What is known of the pairs that are ranked: the inputs of metrics (`selection.INPUTS`), from pairs and responses."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+
+from evolve.recipe.selection import Selection
+from evolve.views.pairs import Pairs
+from evolve.views.responses import Responses
+from prompts.errors import UserError
+from selection import Metric, Scale, metric_of, scale_of
+from selection.metrics import implicit_reward
+
+_GROUPS = frozenset({"scores", "lower", "upper"})
+
+
+def known_of(
+    pairs: Pairs, ids: list[str], responses: Responses | None, rule: Selection, seed: int, needed: Collection[str]
+) -> dict[str, Any]:
+    """The inputs of metrics by name; what is not there is left out. The arrays of all n responses, which are large,
+    only where they are `needed`.
+    """
+    known: dict[str, Any] = {"pair_ids": ids, "seed": seed}
+    for side in ("chosen", "rejected"):
+        for name in (f"score_{side}", f"logp_{side}", f"n_tokens_{side}", f"ref_logp_{side}"):
+            values = pairs.rows[name] if name in (pairs.rows.dtype.names or ()) else None
+            if values is not None and not (len(values) and np.isnan(values).all()):
+                known[name] = values
+        implicit = _implicit(known, side, rule)
+        if implicit is not None:
+            known[f"implicit_{side}"] = implicit
+    if isinstance(rule.alpha, float | int):
+        known["alpha"] = float(rule.alpha)
+    if scale := _scale(known):
+        known["scale"] = scale
+    if responses is not None and _GROUPS & set(needed):
+        known |= _groups(pairs, responses)
+    return known
+
+
+def parameters_of(rule: Selection, metric: Metric) -> dict[str, float]:
+    """Those of `selection.parameters` that the metric has. Raises `UserError` for one that none of the recipe has."""
+    named = [metric_of(name) for name in dict.fromkeys((rule.metric, rule.weight)) if name is not None]
+    there = sorted({name for one in named for name in one.parameters})
+    if unknown := [name for name in rule.parameters if name not in there]:
+        raise UserError(
+            f"selection.parameters: {' and '.join(one.name for one in named)} has no {', '.join(unknown)}. There is "
+            f"{', '.join(there) or 'none'}."
+        )
+    return {name: value for name, value in rule.parameters.items() if name in metric.parameters}
+
+
+def _implicit(known: dict[str, Any], side: str, rule: Selection) -> np.ndarray | None:
+    """The implicit reward in the recipe's form; None where what it is made of is missing."""
+    logp, n_tokens, reference = (known.get(f"{name}_{side}") for name in ("logp", "n_tokens", "ref_logp"))
+    if rule.implicit == "dpo":
+        return None if logp is None or reference is None else implicit_reward.dpo(logp, reference, rule.beta)
+    return None if logp is None or n_tokens is None else implicit_reward.simpo(logp, n_tokens, rule.beta)
+
+
+def _scale(known: dict[str, Any]) -> Scale | None:
+    """sigma_r, and sigma_pi where the implicit rewards are there: NaN where they are not."""
+    if "score_chosen" not in known or "score_rejected" not in known:
+        return None
+    explicit = np.abs(known["score_chosen"] - known["score_rejected"])
+    if "implicit_chosen" not in known or "implicit_rejected" not in known:
+        return Scale(scale_of(explicit, explicit).sigma_r, float("nan"))
+    return scale_of(explicit, np.abs(known["implicit_chosen"] - known["implicit_rejected"]))
+
+
+def _groups(pairs: Pairs, responses: Responses) -> dict[str, np.ndarray]:
+    """Rewards of all n responses of each pair's prompt, and their bounds where several reward models scored them."""
+    at = places(pairs, responses)
+    there = at >= 0
+    scores = np.where(there, responses.scores[at], np.nan)
+    found = {"scores": scores}
+    width = np.where(there, responses.disagreement[at], np.nan)
+    if not np.isnan(width).all():
+        found |= {"lower": scores - width, "upper": scores + width}
+    return found
+
+
+def places(pairs: Pairs, responses: Responses) -> np.ndarray:
+    """Where the responses of each pair's prompt are in `responses`, int (pairs, n); -1 in place of one that is not
+    there.
+    """
+    spans = [responses.spans[prompt_id] for prompt_id in pairs.column("prompt_id")]
+    starts = np.array([span.start for span in spans], dtype=np.int64)
+    counts = np.array([span.stop - span.start for span in spans], dtype=np.int64)
+    steps = np.arange(counts.max() if len(counts) else 0)
+    return np.where(steps < counts[:, None], starts[:, None] + steps, -1)
