@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
+from evolve.pool.ids import ID, id_array, text_of
 from evolve.pool.lookup import Lookup
 from evolve.recipe.sections import Selection
 from evolve.views.responses import Responses
@@ -17,14 +19,15 @@ from selection import near_identical
 from selection.pairs import Candidates, pair
 
 CHUNK = 10_000
+RESPONSES_AT_ONCE = 1 << 20  # that are paired: memory does not grow with the set
 NOT_FINITE = "not_finite"
 
 
 PAIR = np.dtype(
     [
-        ("prompt_id", "S24"),
-        ("chosen_id", "S24"),
-        ("rejected_id", "S24"),
+        ("prompt_id", ID),
+        ("chosen_id", ID),
+        ("rejected_id", ID),
         ("score_chosen", float),  # rewards r
         ("score_rejected", float),
         ("logp_chosen", float),  # sums of log pi(y|x), nats
@@ -35,6 +38,10 @@ PAIR = np.dtype(
         ("disagreement_rejected", float),
     ]
 )
+
+
+class Missing(UserError):
+    """The pool lacks rows that a view is made of."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +60,9 @@ class Pairs:
 
     def column(self, name: str) -> list[str]:
         """The ids in `name` (prompt_id, chosen_id or rejected_id) as text."""
-        return [identity.decode() for identity in self.rows[name]]
+        return text_of(self.rows[name])
 
-    @property
+    @cached_property
     def ids(self) -> list[str]:
         """A pair's identity: its prompt and its two responses."""
         trios = zip(self.column("prompt_id"), self.column("chosen_id"), self.column("rejected_id"), strict=True)
@@ -91,38 +98,38 @@ def pairs_of(responses: Responses, prompt_ids: Sequence[str], rule: Selection, n
 
     Raises `UserError` when a prompt lacks responses or rewards: a view of an unfinished pool would be silently smaller.
     """
-    kept: list[tuple[str, int, int]] = []
-    dropped: Counter[str] = Counter()
-    incomplete = 0
-    for prompt_id in prompt_ids:
-        if prompt_id in responses.errors:
-            dropped[responses.errors[prompt_id]] += 1
-            continue
-        span = responses.spans.get(prompt_id, slice(0, 0))
-        if (
-            span.stop - span.start < n
-            or (np.isnan(responses.scores[span]) & (responses.reward_errors[span] == "")).any()
-        ):
-            incomplete += 1
-            continue
-        picked = pair(
+    errors = responses.errors
+    dropped = Counter(errors[one] for one in prompt_ids if one in errors) if errors else Counter[str]()
+    asked = id_array([one for one in prompt_ids if one not in errors] if errors else prompt_ids)
+    starts, counts = responses.spans.find(asked)
+    incomplete = int((counts < n).sum())
+    kept = [_gather(responses, *(np.empty(0, kind) for kind in (ID, np.int64, np.int64)))]
+    step = max(1, RESPONSES_AT_ONCE // n)
+    whole = np.flatnonzero(counts >= n)
+    for part in (whole[start : start + step] for start in range(0, len(whole), step)):
+        places = starts[part][:, None] + np.arange(n)
+        owed = np.isnan(responses.scores[places]) & (responses.reward_errors[places] == "")
+        incomplete += int(owed.any(axis=1).sum())
+        picks = pair(
             rule.pair_rule,
-            _candidates(responses, span),
-            prompt_id=prompt_id,
+            _candidates(responses, places),
+            prompt_ids=text_of(asked[part]),
             allow_cut_off=rule.allow_cut_off,
             margin=rule.margin,
             guard=rule.guard,
         )
-        if isinstance(picked, str):
-            dropped[picked] += 1
-        else:
-            kept.append((prompt_id, span.start + picked[0], span.start + picked[1]))
+        dropped.update(picks.reasons[picks.reasons != ""].tolist())
+        paired = picks.chosen >= 0
+        first = starts[part][paired]
+        kept.append(
+            _gather(responses, asked[part][paired], first + picks.chosen[paired], first + picks.rejected[paired])
+        )
     if incomplete:
-        raise UserError(
+        raise Missing(
             f"{incomplete} of {len(prompt_ids)} prompts have no responses or rewards for this recipe yet. "
             "`evolve run` with the same recipe computes only what is missing."
         )
-    return _finite(Pairs(_gather(responses, kept), len(prompt_ids), dropped))
+    return _finite(Pairs(np.concatenate(kept), len(prompt_ids), dropped))
 
 
 def _finite(pairs: Pairs) -> Pairs:
@@ -147,24 +154,23 @@ def without_near_identical(pairs: Pairs, texts: Lookup) -> Pairs:
     return Pairs(pairs.take(keep).rows, pairs.n_in, pairs.dropped + near)
 
 
-def _candidates(responses: Responses, span: slice) -> Candidates:
+def _candidates(responses: Responses, places: np.ndarray) -> Candidates:
     return Candidates(
-        scores=responses.scores[span],
-        n_tokens=responses.n_tokens[span],
-        finished=responses.finished[span],
-        text_keys=responses.text_keys[span].tolist(),
-        blank=responses.blank[span],
+        scores=responses.scores[places],
+        n_tokens=responses.n_tokens[places],
+        finished=responses.finished[places],
+        text_keys=responses.text_keys[places],
+        blank=responses.blank[places],
     )
 
 
-def _gather(responses: Responses, kept: list[tuple[str, int, int]]) -> np.ndarray:
-    rows = np.empty(len(kept), PAIR)
-    rows["prompt_id"] = [prompt_id for prompt_id, _, _ in kept]
-    for side, at in (("chosen", [w for _, w, _ in kept]), ("rejected", [loser for _, _, loser in kept])):
-        index = np.array(at, dtype=np.int64)
-        rows[f"{side}_id"] = responses.ids[index]
-        rows[f"score_{side}"] = responses.scores[index]
-        rows[f"logp_{side}"] = responses.logp[index]
-        rows[f"n_tokens_{side}"] = responses.n_tokens[index]
-        rows[f"disagreement_{side}"] = responses.disagreement[index]
+def _gather(responses: Responses, prompt_ids: np.ndarray, chosen: np.ndarray, rejected: np.ndarray) -> np.ndarray:
+    rows = np.empty(len(prompt_ids), PAIR)
+    rows["prompt_id"] = prompt_ids
+    for side, places in (("chosen", chosen), ("rejected", rejected)):
+        rows[f"{side}_id"] = responses.ids[places]
+        rows[f"score_{side}"] = responses.scores[places]
+        rows[f"logp_{side}"] = responses.logp[places]
+        rows[f"n_tokens_{side}"] = responses.n_tokens[places]
+        rows[f"disagreement_{side}"] = responses.disagreement[places]
     return rows
