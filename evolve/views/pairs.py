@@ -13,7 +13,7 @@ from evolve.pool.ids import ID, id_array, text_of
 from evolve.pool.lookup import Lookup
 from evolve.recipe.sections import Selection
 from evolve.views.responses import Responses
-from prompts import content_id
+from prompts import linked_ids
 from prompts.errors import UserError
 from selection import near_identical
 from selection.pairs import Candidates, pair
@@ -65,8 +65,7 @@ class Pairs:
     @cached_property
     def ids(self) -> list[str]:
         """A pair's identity: its prompt and its two responses."""
-        trios = zip(self.column("prompt_id"), self.column("chosen_id"), self.column("rejected_id"), strict=True)
-        return [content_id("pair", *trio) for trio in trios]
+        return list(linked_ids("pair", *(self.column(f"{one}_id") for one in ("prompt", "chosen", "rejected"))))
 
     @property
     def explicit(self) -> np.ndarray:
