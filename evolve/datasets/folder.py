@@ -9,7 +9,7 @@ from typing import Any
 
 from evolve.datasets.card import card
 from evolve.datasets.manifest import manifest
-from evolve.datasets.train import Texts, write_pairs
+from evolve.datasets.train import Origins, Standings, Texts, write_pairs
 from evolve.pool.files import UNFINISHED, told, write_file
 from evolve.pool.json_files import Damaged, read_json, write_json
 from evolve.pool.lookup import Lookup
@@ -94,8 +94,9 @@ def write_outcome(run: Run, outcome: Outcome) -> tuple[Path, dict[str, Any]]:
         beside = Path(tempfile.mkdtemp(prefix=".", suffix=UNFINISHED, dir=folder))
     try:
         with run.stages.timed("write", run.tally):
+            standings, origins = Standings(outcome.ranking), Origins(outcome.evolved)
             for name, pairs in (("train", outcome.train), ("selected", outcome.selected)):
-                write_pairs(beside / f"{name}.parquet", pairs, outcome, run.iteration, texts)
+                write_pairs(beside / f"{name}.parquet", pairs, standings, origins, run.iteration, texts)
         content = manifest(run, outcome)
         write_file(beside / "README.md", card(content).encode())
         write_json(beside / "manifest.json", content)

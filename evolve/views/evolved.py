@@ -50,10 +50,7 @@ def evolved_prompts(
     found = _read(pool, asked, initial, reward_limit, min_content)
     verdicts = found.verdicts
     if missing := int((verdicts == "").sum()):
-        raise Missing(
-            f"{missing} of {len(asked)} rewrites are not there yet for this recipe. "
-            "`evolve run` with the same recipe computes only what is missing."
-        )
+        raise Missing(f"{missing} of {len(asked)} rewrites are not there yet for this recipe")
     kept = np.flatnonzero(verdicts == KEPT)
     _, which = distinct(found.keys[kept])
     is_first = np.zeros(len(kept), bool)
@@ -69,6 +66,16 @@ def evolved_prompts(
         n_in=len(asked),
         dropped=Counter(verdicts[verdicts != KEPT].tolist()),
     )
+
+
+def are_in_x(pool: Pool, prompt_ids: Sequence[str]) -> bool:
+    """Whether all these prompts are in the pool as prompts of X."""
+    asked = Index(id_array(prompt_ids))
+    found = np.zeros(len(prompt_ids), bool)
+    for part in pool.prompts.scan(["id", "parent_id"]):
+        at = asked.find(ids_of(part["id"].filter(pc.equal(part["parent_id"], ""))))
+        found[at[at >= 0]] = True
+    return bool(found.sum() == len(asked))
 
 
 def readable(

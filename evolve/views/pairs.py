@@ -18,7 +18,8 @@ from prompts.errors import UserError
 from selection import near_identical
 from selection.pairs import Candidates, pair
 
-CHUNK = 10_000
+CHUNK, MAX_CHUNK = 10_000, 200_000  # rows whose texts are in memory
+TEXT_BYTES = 64 << 20  # and how much these may take, beyond the first
 RESPONSES_AT_ONCE = 1 << 20  # that are paired: memory does not grow with the set
 NOT_FINITE = "not_finite"
 
@@ -41,7 +42,11 @@ PAIR = np.dtype(
 
 
 class Missing(UserError):
-    """The pool lacks rows that a view is made of."""
+    """The pool lacks rows that a view is made of; `missing` says which."""
+
+    def __init__(self, missing: str) -> None:
+        super().__init__(f"{missing}. `evolve run` with the same recipe computes only what is missing.")
+        self.missing = missing
 
 
 @dataclass(frozen=True)
@@ -124,10 +129,7 @@ def pairs_of(responses: Responses, prompt_ids: Sequence[str], rule: Selection, n
             _gather(responses, asked[part][paired], first + picks.chosen[paired], first + picks.rejected[paired])
         )
     if incomplete:
-        raise Missing(
-            f"{incomplete} of {len(prompt_ids)} prompts have no responses or rewards for this recipe yet. "
-            "`evolve run` with the same recipe computes only what is missing."
-        )
+        raise Missing(f"{incomplete} of {len(prompt_ids)} prompts have no responses or rewards for this recipe yet")
     return _finite(Pairs(np.concatenate(kept), len(prompt_ids), dropped))
 
 
@@ -142,15 +144,24 @@ def _finite(pairs: Pairs) -> Pairs:
 
 
 def without_near_identical(pairs: Pairs, texts: Lookup) -> Pairs:
-    """The guard against degenerate pairs (`selection.near_identical`), which needs texts: looked up in chunks."""
+    """The guard against degenerate pairs (`selection.near_identical`), which needs texts: looked up some at a time."""
     keep: list[int] = []
-    for start in range(0, len(pairs), CHUNK):
-        part = pairs.take(range(start, min(start + CHUNK, len(pairs))))
-        chosen = texts.fetch(part.column("chosen_id"), ["text"])["text"].to_pylist()
-        rejected = texts.fetch(part.column("rejected_id"), ["text"])["text"].to_pylist()
+    start, step = 0, CHUNK
+    while start < len(pairs):
+        rows = pairs.rows[start : start + step]
+        said = texts.fetch(np.concatenate([rows["chosen_id"], rows["rejected_id"]]), ["text"])["text"].combine_chunks()
+        chosen, rejected = said[: len(rows)].to_pylist(), said[len(rows) :].to_pylist()
         keep += [start + i for i, both in enumerate(zip(chosen, rejected, strict=True)) if not near_identical(*both)]
+        start, step = start + len(rows), rows_at_once(len(rows), said.nbytes)
     near = Counter({"near_identical": len(pairs) - len(keep)} if len(keep) < len(pairs) else {})
     return Pairs(pairs.take(keep).rows, pairs.n_in, pairs.dropped + near)
+
+
+def rows_at_once(n: int, n_bytes: int) -> int:
+    """How many rows to look up texts of, where those of `n` took so many bytes: as many as memory is meant for, since
+    rows in order of rank lie in all parts of the pool, each of which is read once for a chunk.
+    """
+    return int(min(max(CHUNK, TEXT_BYTES * n // max(1, n_bytes)), MAX_CHUNK))
 
 
 def _candidates(responses: Responses, places: np.ndarray) -> Candidates:
