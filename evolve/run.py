@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,12 +17,12 @@ from evolve.pool.lookup import Lookup
 from evolve.pool.pool import Pool
 from evolve.recipe import stored
 from evolve.recipe.resolved import Resolved, reread, resolve_recipe
-from evolve.recipe.sections import Recipe
-from evolve.views.evolved import Evolved, evolved_prompts, readable
+from evolve.recipe.sections import Recipe, Selection
+from evolve.views.evolved import Evolved, are_in_x, evolved_prompts, readable
 from evolve.views.guarding import guarded
 from evolve.views.length_trend import without_length_trend
 from evolve.views.outcome import Outcome, Ranking, check_k
-from evolve.views.pairs import Pairs, pairs_of
+from evolve.views.pairs import Missing, Pairs, pairs_of
 from evolve.views.ranking import Material, initial, rank
 from evolve.views.responses import Responses, load_responses
 from evolve.watch.stages import Stages
@@ -32,6 +33,7 @@ from evolve.workers.jobs import PolicyJobs, jobs_of
 from generation import Chat, Engine
 from generation.template import template_arguments
 from prompts.errors import UserError
+from prompts.reasons import is_owed
 from rewards.limits import PromptContext
 from rewards.loading import context
 
@@ -103,7 +105,11 @@ class Run:
     def prompts(self) -> list[str]:
         """X: the ids of the initial prompts, in order. Drawn once for a run and fixed for its iterations."""
         drawn = self.pool.description("x", self.resolved.x_id)
-        if not drawn or not all(self.claims.has(initial_key(one)) for one in drawn["ids"]):
+        if self.view_only:
+            there = bool(drawn) and are_in_x(self.pool, drawn["ids"])
+        else:
+            there = bool(drawn) and all(self.claims.has(initial_key(one)) for one in drawn["ids"])
+        if not there:
             if self.view_only:
                 raise UserError(f"{self.folder} has no prompts of this recipe yet. `evolve run` draws them.")
             with self.stages.timed("prompts", self.tally):
@@ -113,16 +119,15 @@ class Run:
         return list(drawn["ids"])
 
     def grow(self, *, sample: Sequence[str] = (), rewrite: Sequence[str] = ()) -> None:
-        """Compute what the pool lacks: first all that needs the policy, then, the policy gone, the rewards."""
+        """Compute what the pool lacks: first all that needs the policy, then, the policy gone, the rewards. A view
+        finds out as it reads (`_complete`).
+        """
+        if self.view_only:
+            return
         wanted, parents = set(sample), set(rewrite)
         self.tally.passed, self.tally.total = 0, self.jobs.count(len(wanted), len(parents))
         jobs = self.jobs.missing(wanted, parents)
         first = next(jobs, None)
-        if first is not None and self.view_only:
-            raise UserError(
-                f"{self.folder} lacks rewrites or responses for this recipe by {self.recipe.algorithm}. `evolve run` "
-                f"with the same options computes them. {self._made_so_far()}"
-            )
         if first is not None:
             check_k(self.recipe, len(self.prompts))
             self.reward_context.load()
@@ -130,13 +135,34 @@ class Run:
                 local.generate(
                     self.recipe, self.pool, self.sampler, itertools.chain([first], jobs), self.grower, self.tally
                 )
-        if not self.view_only:
-            with self.stages.timed("reward", self.tally):
-                limit, bound = self.resolved.reward_limit, self.recipe.min_content
-                read = readable(self.pool, wanted, parents, self.templates, limit, bound)
-                local.score(self.pool, self.resolved, read, self.tally)
+        with self.stages.timed("reward", self.tally):
+            limit, bound = self.resolved.reward_limit, self.recipe.min_content
+            read = readable(self.pool, wanted, parents, self.templates, limit, bound)
+            local.score(self.pool, self.resolved, read, self.tally)
         for view in ("responses", "texts"):  # of the pool as it was
             self.__dict__.pop(view, None)
+
+    @contextmanager
+    def _complete(self) -> Iterator[Callable[[Counter[str]], None]]:
+        """A view to be made in the block, and its `dropped` to be handed over: what is missing or owed is an error where
+        no model may be called.
+        """
+
+        def lacks(what: object) -> UserError:
+            return UserError(
+                f"{self.folder} lacks rewrites, responses or rewards for this recipe by {self.recipe.algorithm} ({what}). "
+                f"`evolve run` with the same options computes them. {self._made_so_far()}"
+            )
+
+        def check(dropped: Counter[str]) -> None:
+            owed = {reason: n for reason, n in dropped.items() if is_owed(reason)}
+            if self.view_only and owed:
+                raise lacks(f"owed: {owed}")
+
+        try:
+            yield check
+        except Missing as error:
+            raise (lacks(error.missing) if self.view_only else error) from None
 
     def _made_so_far(self) -> str:
         """By which algorithms this iteration has datasets."""
@@ -165,25 +191,34 @@ class Run:
     def gen_dataset(self, prompt_ids: Sequence[str]) -> Pairs:
         """GenDataset's pairs (D or D'): best against worst of the n responses, and the guard."""
         rule = self.recipe.selection
-        return guarded(pairs_of(self.responses, prompt_ids, rule, self.recipe.sampling.n), self.texts, rule)
+        with self._complete() as check:
+            pairs = pairs_of(self.responses, prompt_ids, rule, self.recipe.sampling.n)
+            check(pairs.dropped)
+        return guarded(pairs, self.texts, rule)
 
     def evol_instruct(self, parents: Sequence[str]) -> Evolved:
         """X' of `parents`, or X'_k."""
-        evolved = evolved_prompts(
-            self.pool,
-            parents,
-            set(self.prompts),
-            self.templates,
-            self.sampler.id,
-            self.recipe.rewriting.per_strategy,
-            self.resolved.reward_limit,
-            self.recipe.min_content,
-        )
+        with self._complete() as check:
+            evolved = evolved_prompts(
+                self.pool,
+                parents,
+                self.prompts,
+                self.templates,
+                self.sampler.id,
+                self.recipe.rewriting.per_strategy,
+                self.resolved.reward_limit,
+                self.recipe.min_content,
+            )
+            check(evolved.dropped)
         origins = zip(evolved.parent_ids, evolved.strategies, strict=True)
         self.origins |= dict(zip(evolved.ids, origins, strict=True))
         return evolved
 
     def top_k(self, pairs: Pairs) -> Ranking:
         """Rank by the recipe's metric and keep k."""
+        return self.ranked_by(pairs, self.recipe.selection)
+
+    def ranked_by(self, pairs: Pairs, rule: Selection) -> Ranking:
+        """Rank and select by another rule than the recipe's, such as another metric."""
         material = Material(self.responses, lambda prompt_id: self.origins.get(prompt_id) or initial(prompt_id))
-        return rank(pairs, self.recipe.selection, self.recipe.sampling.seed, material)
+        return rank(pairs, rule, self.recipe.sampling.seed, material)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 ID_BYTES = 12
@@ -17,3 +18,15 @@ def content_id(*parts: Any) -> str:
     """
     data = json.dumps(parts, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     return hashlib.blake2b(data.encode("utf-8", "surrogatepass"), digest_size=ID_BYTES).hexdigest()
+
+
+def linked_ids(kind: str, *ids: Iterable[str], also: Sequence[Any] = ()) -> Iterator[str]:
+    """`content_id(kind, *one of each ids, *also)` for row after row of `ids`, several times faster: what is alike is
+    encoded once, and hexadecimal digits need no escaping.
+    """
+    start = json.dumps([kind], ensure_ascii=False)[:-1] + ',"'
+    rest = json.dumps(list(also), ensure_ascii=False, sort_keys=True, separators=(",", ":"))[1:]
+    end = '"' + (f",{rest}" if also else rest)
+    for row in zip(*ids, strict=True):
+        data = start + '","'.join(row) + end
+        yield hashlib.blake2b(data.encode("utf-8", "surrogatepass"), digest_size=ID_BYTES).hexdigest()

@@ -71,7 +71,12 @@ def conversation_key(messages: Sequence[Message]) -> bytes:
     Earlier turns count: "make it shorter" after two different stories is two prompts. Small: a set of
     millions fits in memory.
     """
-    turns = "\x1e".join(f"{turn['role']}\x1f{duplicate_key(turn['content'])}" for turn in messages)
+    return turns_key([turn["role"] for turn in messages], [turn["content"] for turn in messages])
+
+
+def turns_key(roles: Sequence[str], contents: Sequence[str]) -> bytes:
+    """`conversation_key` of turns that are given as columns."""
+    turns = "\x1e".join([f"{role}\x1f{duplicate_key(text)}" for role, text in zip(roles, contents, strict=True)])
     return hashlib.blake2b(turns.encode("utf-8", "surrogatepass"), digest_size=ID_BYTES).digest()
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from evolve.datasets.card import card
 from evolve.datasets.manifest import manifest
-from evolve.datasets.train import Texts, write_pairs
+from evolve.datasets.train import Origins, Standings, Texts, write_pairs
 from evolve.datasets.weights import weights_of
 from evolve.pool.files import UNFINISHED, told, write_file
 from evolve.pool.json_files import Damaged, read_json, write_json
@@ -136,8 +136,9 @@ def write_outcome(run: Run, outcome: Outcome) -> tuple[Path, dict[str, Any]]:
         beside = Path(tempfile.mkdtemp(prefix=".", suffix=UNFINISHED, dir=folder))
     try:
         with run.stages.timed("write", run.tally):
+            standings, origins = Standings(outcome.ranking), Origins(outcome.evolved)
             for name, pairs in (("train", outcome.train), ("selected", outcome.selected)):
-                write_pairs(beside / f"{name}.parquet", pairs, outcome, run.iteration, texts, weights)
+                write_pairs(beside / f"{name}.parquet", pairs, standings, origins, run.iteration, texts, weights)
         content = manifest(run, outcome) | {"own_code": code_of(run.recipe.selection)}
         write_file(beside / "README.md", card(content).encode())
         write_json(beside / "manifest.json", content)

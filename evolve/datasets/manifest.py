@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from evolve.pool.ids import Index, id_array
 from evolve.run import Run
 from evolve.views.known import known_of
 from evolve.views.outcome import Outcome, Ranking
@@ -82,11 +83,11 @@ def rows(run: Run, outcome: Outcome) -> dict[str, Any]:
 
 def reward_errors(run: Run, outcome: Outcome) -> dict[str, int]:
     """Responses to X and X' without a score, by reason."""
-    found: Counter[str] = Counter()
-    for prompt_id in [*run.prompts, *outcome.evolved.ids]:
-        span = run.responses.spans.get(prompt_id, slice(0, 0))
-        found.update(error for error in run.responses.reward_errors[span] if error)
-    return dict(sorted(found.items()))
+    errors, spans = run.responses.reward_errors, run.responses.spans
+    bad = np.flatnonzero(errors != "")
+    prompt_ids = spans.prompt_ids[np.searchsorted(spans.starts, bad, side="right") - 1]
+    read = Index(id_array([*run.prompts, *outcome.evolved.ids])).find(prompt_ids) >= 0
+    return dict(sorted(Counter(errors[bad[read]].tolist()).items()))
 
 
 def metric_means(run: Run, ranking: Ranking) -> dict[str, dict[str, float | None]]:

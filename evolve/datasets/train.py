@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from evolve.pool.files import write_parquet
+from evolve.pool.ids import Index, id_array, text_of
 from evolve.pool.lookup import Lookup
 from evolve.pool.schemas import MESSAGES
 from evolve.views.evolved import Evolved
-from evolve.views.outcome import Outcome, Ranking
-from evolve.views.pairs import CHUNK, PAIR, Pairs
+from evolve.views.outcome import Ranking
+from evolve.views.pairs import CHUNK, PAIR, Pairs, rows_at_once
 
 SCHEMA = pa.schema(
     [
@@ -48,33 +50,41 @@ SCHEMA = pa.schema(
 WEIGHT = pa.field("weight", pa.float64())  # last, and only where selection.weight names a metric: in [0, 1]
 
 
-def _standings(ranking: Ranking) -> dict[str, dict[str, Any]]:
-    """Score, rank and whether it was selected, of every pair that was ranked, by pair id."""
-    selected = ranking.is_selected.tolist()
-    return {
-        ranking.ids[i]: {"metric_score": float(ranking.scores[i]), "rank": place, "selected": selected[i]}
-        for place, i in enumerate(ranking.order)
-    }
+class Standings:
+    """Score, rank and whether it was selected, of every pair that was ranked; nulls for others."""
 
+    def __init__(self, ranking: Ranking) -> None:
+        self._ranking = ranking
+        self._index = Index(id_array(ranking.ids))
+        self._rank = np.empty(len(ranking.ids), np.int64)
+        self._rank[ranking.order] = np.arange(len(ranking.ids))
+        self._selected = pa.array(ranking.is_selected)
 
-NOT_RANKED = {"metric_score": None, "rank": None, "selected": None}
+    def of(self, pair_ids: np.ndarray) -> dict[str, pa.Array]:
+        at = self._index.find(pair_ids)
+        places = pa.array(at, mask=at < 0)
+        return {
+            "metric_score": pa.array(self._ranking.scores).take(places),
+            "rank": pa.array(self._rank).take(places),
+            "selected": self._selected.take(places),
+        }
 
 
 class Origins:
     """Parent and strategy of the prompts of X'. Not the pool's to say: there a prompt may be the rewrite of several."""
 
     def __init__(self, evolved: Evolved) -> None:
-        self._evolved = evolved
-        self._at = {prompt_id: i for i, prompt_id in enumerate(evolved.ids)}
+        self._index = Index(id_array(evolved.ids))
+        self._parents = pa.array(evolved.parent_ids, pa.string())
+        self._strategies = pa.array(evolved.strategies, pa.string())
 
-    def of(self, prompt_id: str) -> dict[str, Any]:
-        i = self._at.get(prompt_id)
-        if i is None:
-            return {"parent_id": None, "strategy": None, "source": "initial"}
+    def of(self, prompt_ids: np.ndarray) -> dict[str, pa.Array]:
+        at = self._index.find(prompt_ids)
+        places = pa.array(at, mask=at < 0)
         return {
-            "parent_id": self._evolved.parent_ids[i],
-            "strategy": self._evolved.strategies[i],
-            "source": "evolved",
+            "parent_id": self._parents.take(places),
+            "strategy": self._strategies.take(places),
+            "source": pc.if_else(pa.array(at < 0), "initial", "evolved"),
         }
 
 
@@ -86,72 +96,62 @@ class Texts:
     responses: Lookup
     with_thoughts: bool = False
 
-    def said(self, response_ids: list[str]) -> list[str]:
-        """What is in the training set of each response."""
-        if not self.with_thoughts:
-            return list(self.responses.fetch(response_ids, ["text"])["text"].to_pylist())
-        rows = self.responses.fetch(response_ids, ["thoughts", "text"]).to_pylist()
-        return [(row["thoughts"] or "") + row["text"] for row in rows]
+    def said(self, response_ids: np.ndarray) -> pa.Array:
+        """What is in the training set of each response, as messages."""
+        rows = self.responses.fetch(response_ids, ["thoughts", "text"] if self.with_thoughts else ["text"])
+        texts = rows["text"].combine_chunks()
+        if self.with_thoughts:
+            texts = pc.binary_join_element_wise(rows["thoughts"].combine_chunks().fill_null(""), texts, "")
+        turns = pa.StructArray.from_arrays(
+            [pa.repeat("assistant", len(texts)), texts], fields=list(MESSAGES.value_type)
+        )
+        return pa.ListArray.from_arrays(pa.array(np.arange(len(texts) + 1), pa.int32()), turns)
 
 
 def write_pairs(
     path: Path,
     pairs: Pairs,
-    outcome: Outcome,
+    standings: Standings,
+    origins: Origins,
     iteration: int,
     texts: Texts,
     weights: dict[str, float] | None = None,
 ) -> None:
     """Write `pairs` of an iteration in their order, with a column `weight` where there are weights by pair id. Texts
-    are looked up chunk by chunk: memory does not grow with the set.
+    are looked up some at a time: memory does not grow with the set.
     """
-    standings, origins = _standings(outcome.ranking), Origins(outcome.evolved)
     tables = _tables(pairs, standings, origins, iteration, texts)
     if weights is None:
-        return write_parquet(path, SCHEMA, tables)
-    schema = SCHEMA.append(WEIGHT)
+        return write_parquet(path, SCHEMA, tables, CHUNK)
     weighed = (
         table.append_column(WEIGHT, pa.array([weights[one] for one in table["pair_id"].to_pylist()], WEIGHT.type))
         for table in tables
     )
-    return write_parquet(path, schema, weighed)
+    return write_parquet(path, SCHEMA.append(WEIGHT), weighed, CHUNK)
 
 
-def _tables(
-    pairs: Pairs, standings: dict[str, dict[str, Any]], origins: Origins, iteration: int, texts: Texts
-) -> Iterator[pa.Table]:
-    ids = pairs.ids
-    for start in range(0, len(pairs), CHUNK):
-        part = pairs.take(range(start, min(start + CHUNK, len(pairs))))
-        prompt_ids = part.column("prompt_id")
-        asked = texts.prompts.fetch(prompt_ids, ["messages"])["messages"].to_pylist()
-        chosen = texts.said(part.column("chosen_id"))
-        rejected = texts.said(part.column("rejected_id"))
-        rows = []
-        for i, (prompt, good, bad) in enumerate(zip(asked, chosen, rejected, strict=True)):
-            rows.append(
-                {
-                    "prompt": prompt,
-                    "chosen": [{"role": "assistant", "content": good}],
-                    "rejected": [{"role": "assistant", "content": bad}],
-                    "prompt_id": prompt_ids[i],
-                    "iteration": iteration,
-                    "pair_id": ids[start + i],
-                }
-                | origins.of(prompt_ids[i])
-                | standings.get(ids[start + i], NOT_RANKED)
-            )
-        yield _with_numbers(rows, part)
+def _tables(pairs: Pairs, standings: Standings, origins: Origins, iteration: int, texts: Texts) -> Iterator[pa.Table]:
+    ids = id_array(pairs.ids)
+    start, step = 0, CHUNK
+    while start < len(pairs):
+        part = pairs.take(range(start, min(start + step, len(pairs))))
+        asked = texts.prompts.fetch(part.rows["prompt_id"], ["messages"])["messages"].combine_chunks()
+        said = texts.said(np.concatenate([part.rows["chosen_id"], part.rows["rejected_id"]]))
+        known = {"prompt": asked, "chosen": said[: len(part)], "rejected": said[len(part) :]}
+        known |= {"iteration": pa.repeat(pa.scalar(iteration, pa.int32()), len(part))}
+        known |= _numbers(part, ids[start : start + len(part)])
+        known |= standings.of(ids[start : start + len(part)]) | origins.of(part.rows["prompt_id"])
+        start, step = start + len(part), rows_at_once(len(part), asked.nbytes + said.nbytes)
+        yield pa.Table.from_arrays([known[field.name] for field in SCHEMA], schema=SCHEMA)
 
 
-def _with_numbers(rows: list[dict[str, Any]], part: Pairs) -> pa.Table:
-    known: dict[str, Any] = {"reward_margin": part.explicit, "implicit_margin": part.implicit}
-    known |= {name: part.column(name) for name in ("chosen_id", "rejected_id")}
-    known |= {name: part.rows[name] for name in PAIR.names or () if name in SCHEMA.names and not name.endswith("_id")}
-    columns = [
-        pa.array(known[field.name], field.type, from_pandas=True)
-        if field.name in known
-        else pa.array([row[field.name] for row in rows], field.type)
-        for field in SCHEMA
-    ]
-    return pa.Table.from_arrays(columns, schema=SCHEMA)
+def _numbers(part: Pairs, pair_ids: np.ndarray) -> dict[str, pa.Array]:
+    names = [name for name in PAIR.names or () if name in SCHEMA.names]
+    found: dict[str, np.ndarray] = {name: part.rows[name] for name in names} | {"pair_id": pair_ids}
+    found |= {"reward_margin": part.explicit, "implicit_margin": part.implicit}
+    return {
+        name: pa.array(text_of(values), pa.string())
+        if name.endswith("_id")
+        else pa.array(np.ascontiguousarray(values), SCHEMA.field(name).type, from_pandas=True)
+        for name, values in found.items()
+    }

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from evolve.pool.ids import ID
 from evolve.pool.pool import Pool
-from prompts import RewriteTemplate, content_id
+from prompts import RewriteTemplate, content_id, linked_ids
 from prompts.reasons import OWED
 
 NOT_SAMPLED = -1  # every bit set: the prompt was refused, nothing of it is missing
@@ -15,6 +19,20 @@ NOT_SAMPLED = -1  # every bit set: the prompt was refused, nothing of it is miss
 def rewrite_key(parent_id: str, template: RewriteTemplate, sampler_id: str, index: int) -> str:
     """Identity of a request to rewrite: which prompt, by which wording, by whom, and the how-manieth."""
     return content_id("rewrite", parent_id, template.strategy, template.id, sampler_id, index)
+
+
+def rewrite_keys(
+    parents: Sequence[str], templates: Sequence[RewriteTemplate], sampler_id: str, per_strategy: int
+) -> np.ndarray:
+    """`rewrite_key` of all that is asked of `parents`, in order of parent, template and number; as array of ids."""
+    width = len(templates) * per_strategy
+    keys = np.empty((len(parents), width), ID)
+    for i, template in enumerate(templates):
+        for number in range(per_strategy):
+            also = (template.strategy, template.id, sampler_id, number)
+            of_all = linked_ids("rewrite", parents, also=also)
+            keys[:, i * per_strategy + number] = np.fromiter(of_all, ID, len(parents))
+    return keys.ravel()
 
 
 def initial_key(prompt_id: str) -> str:

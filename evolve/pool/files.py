@@ -81,11 +81,13 @@ def write_file(path: Path, data: bytes, *, make_folder: bool = True) -> None:
         file.write(data)
 
 
-def write_parquet(path: Path, schema: pa.Schema, tables: Iterable[pa.Table]) -> None:
-    """Write tables of one schema as one parquet file, one row group each, holding one in memory at a time."""
+def write_parquet(path: Path, schema: pa.Schema, tables: Iterable[pa.Table], rows_in_group: int | None = None) -> None:
+    """Write tables of one schema as one parquet file, holding one in memory at a time; each in a row group of its own,
+    or in several of `rows_in_group` rows.
+    """
     with whole_file(path) as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
         for table in tables:
-            writer.write_table(table)
+            writer.write_table(table, rows_in_group)
 
 
 def _remove(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Find rows of a pool table by id without holding their text: sorted ids and where each row lies."""
+"""Find rows of a pool table by id without holding their text: an index of ids, and where each row lies."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
+from evolve.pool.ids import ID, Index, id_array, ids_of
 from evolve.pool.table import Table
 from prompts.errors import UserError
 
@@ -15,41 +16,40 @@ CACHED_PARTS = 4
 
 
 class Lookup:
-    """Rows of `table` by the 24-digit ids in `column`; 32 bytes a row. Where an id occurs twice the last row counts."""
+    """Rows of `table` by the 24-digit ids in `column`; 20 bytes a row. Where an id occurs twice the last row counts."""
 
     def __init__(self, table: Table, column: str) -> None:
         self._table = table
         self._parts = table.parts()
-        ids, where = [np.empty(0, "S24")], [np.empty(0, np.int64)]
-        for number, part in enumerate(self._parts):
-            if (found := table.read(part, [column])) is not None:
-                ids.append(np.array(found[column].to_pylist(), dtype="S24"))
-                where.append((number << 32) + np.arange(len(found)))
-        all_ids, all_where = np.concatenate(ids)[::-1], np.concatenate(where)[::-1]
-        self._ids, first = np.unique(all_ids, return_index=True)
-        self._where = all_where[first]
+        ids, starts = [np.empty(0, ID)], [0]
+        for part in self._parts:
+            found = table.read(part, [column])
+            ids.append(np.empty(0, ID) if found is None else ids_of(found[column]))
+            starts.append(starts[-1] + len(ids[-1]))
+        self._starts = np.array(starts)  # of each part's rows among those of all
+        self._index = Index(np.concatenate(ids))
         self._cache: OrderedDict[tuple[int, tuple[str, ...]], pa.Table] = OrderedDict()
 
     def __contains__(self, identity: str) -> bool:
-        at = np.searchsorted(self._ids, identity.encode())
-        return bool(at < len(self._ids) and self._ids[at] == identity.encode())
+        return bool(self._index.find(id_array([identity]))[0] >= 0)
 
-    def fetch(self, ids: Sequence[str], columns: Sequence[str]) -> pa.Table:
-        """The rows of `ids`, in that order, an id may repeat. Raises `UserError` for one that is not there."""
-        wanted = np.array(ids, dtype="S24")
-        at = np.searchsorted(self._ids, wanted)
-        at[at == len(self._ids)] = 0
-        if len(wanted) and (not len(self._ids) or (self._ids[at] != wanted).any()):
+    def fetch(self, ids: Sequence[str] | np.ndarray, columns: Sequence[str]) -> pa.Table:
+        """The rows of `ids` (text, or an array of type ID), in that order, an id may repeat. Every part is read once.
+        Raises `UserError` for one that is not there.
+        """
+        places = self._index.find(id_array(ids))
+        if (places < 0).any():
             raise UserError(
                 f"{self._table.folder} lacks rows that others stand on: parts of it were removed. `evolve run` on this "
                 "run makes them again."
             )
-        where = self._where[at] if len(wanted) else np.empty(0, np.int64)
-        part_of, row_of = where >> 32, where & 0xFFFFFFFF
-        order = np.argsort(part_of, kind="stable")
+        order = np.argsort(places, kind="stable")
+        inside = places[order]
+        cuts = np.searchsorted(inside, self._starts)
         pieces = [
-            self._read(int(number), tuple(columns)).take(row_of[order][part_of[order] == number])
-            for number in np.unique(part_of)
+            self._read(number, tuple(columns)).take(inside[first:end] - self._starts[number])
+            for number, (first, end) in enumerate(zip(cuts[:-1], cuts[1:], strict=True))
+            if end > first
         ]
         if not pieces:
             return pa.table({name: pa.array([], self._table.schema.field(name).type) for name in columns})

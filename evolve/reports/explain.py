@@ -7,7 +7,7 @@ from typing import Any
 from evolve.reports.figures import METRICS
 from evolve.reports.stories import Stories
 from evolve.run import Run
-from evolve.views.outcome import Outcome, rank
+from evolve.views.outcome import Outcome
 from prompts.display import shown
 from prompts.errors import UserError
 from prompts.reasons import REASONS
@@ -78,17 +78,17 @@ def _pair(story: dict[str, Any]) -> str:
 def _ranks(run: Run, outcome: Outcome, pair_id: str) -> str:
     """Where the pair stands by each metric, and whether the same k would take it."""
     ranking, rule = outcome.ranking, run.recipe.selection
-    lines = [f"Its rank among {len(ranking.pairs):,} pairs (k = {rule.k}, {ranking.k:,} selected):"]
+    lines = [f"Its rank among {len(ranking.pairs):,} pairs (k = {rule.k}, {len(ranking.best):,} selected):"]
     for metric in METRICS:
         try:
-            other = rank(ranking.pairs, rule.model_copy(update={"metric": metric}), run.recipe.sampling.seed)
+            other = run.ranked_by(ranking.pairs, rule.model_copy(update={"metric": metric}))
         except UserError as error:
             lines.append(f"  {metric:<10} says nothing here: {error}")
             continue
         at = ranking.ids.index(pair_id)
         place = int((other.order == at).argmax())
         own = ", the dataset's own metric" if metric == rule.metric else ""
-        verdict = "selected" if place < other.k else "not selected"
+        verdict = "selected" if at in other.best else "not selected"
         lines.append(f"  {metric:<10} {place + 1:>7,}   score {other.scores[at]:>10.4g}   {verdict}{own}")
     return "\n".join(lines)
 

@@ -9,7 +9,7 @@ import numpy as np
 from evolve.pool.lookup import Lookup
 from evolve.recipe.choices import MetricName
 from evolve.run import Run
-from evolve.views.outcome import Outcome, Ranking, rank
+from evolve.views.outcome import Outcome, Ranking
 from prompts.errors import UserError
 
 METRICS = get_args(MetricName)
@@ -52,13 +52,13 @@ def selections(run: Run, ranking: Ranking, at: np.ndarray) -> list[dict[str, Any
 
     A metric that says nothing of this set is left out.
     """
-    rule, seed = run.recipe.selection, run.recipe.sampling.seed
+    rule = run.recipe.selection
     wanted = [("map", alpha) for alpha in sorted({*ALPHAS, rule.alpha})]
     wanted += [(metric, rule.alpha) for metric in METRICS if metric != "map"]
     found = []
     for metric, alpha in wanted:
         try:
-            other = rank(ranking.pairs, rule.model_copy(update={"metric": metric, "alpha": alpha}), seed)
+            other = run.ranked_by(ranking.pairs, rule.model_copy(update={"metric": metric, "alpha": alpha}))
         except UserError:
             continue
         chosen = np.zeros(len(ranking.pairs), dtype=np.uint8)

@@ -100,7 +100,9 @@ def _picked(stories: Stories, run: Run, outcome: Outcome) -> Iterator[dict[str, 
     """
     ranking = outcome.ranking
     by_rank = [ranking.pairs.column("prompt_id")[i] for i in ranking.order]
-    best, rest = by_rank[: ranking.k], _spread(by_rank[ranking.k :])
+    best = ranking.selected.column("prompt_id")
+    taken = set(best)
+    rest = _spread([one for one in by_rank if one not in taken])
     paired = {*outcome.dataset.column("prompt_id"), *outcome.additional.column("prompt_id")}
     without = _spread([one for one in stories.ids if one not in paired])
     turns = chain.from_iterable(zip_longest(best, rest, without, _spread(list(run.prompts))))

@@ -39,6 +39,7 @@ class Stories:
         by_selection = run.recipe.algorithm == "select-then-evolve"
         self._rewritten = set(ranking.selected.column("prompt_id")) if by_selection else self._initial
         self._place = {ranking.ids[i]: place for place, i in enumerate(ranking.order)}
+        self._selected = {ranking.ids[i] for i in ranking.best}
         self._pair_of: dict[str, tuple[Pairs, int, str]] = {}
         for pairs in (outcome.dataset, outcome.additional):
             self._pair_of |= {
@@ -76,7 +77,7 @@ class Stories:
                 "implicit": float(pairs.implicit[i]),
                 "rank": place,
                 "metric_score": None if place is None else float(self._score_of(place)),
-                "selected": None if place is None else place < self._outcome.ranking.k,
+                "selected": None if place is None else pair_id in self._selected,
             },
             "reason": "",
         }

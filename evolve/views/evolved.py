@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
 
-from evolve.pool.claims import rewrite_key
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from evolve.pool.claims import rewrite_keys
+from evolve.pool.ids import ID, Index, distinct, id_array, ids_of, text_of
 from evolve.pool.pool import Pool
-from evolve.views.verdicts import MAYBE_KEPT, accepted, present_verdict
-from prompts import RewriteTemplate, conversation_key
-from prompts.errors import UserError
+from evolve.views.pairs import Missing
+from evolve.views.verdicts import accepted, present_verdicts
+from prompts import RewriteTemplate, turns_key
 from prompts.filters import DUPLICATE
 from prompts.reasons import KEPT
 
@@ -30,7 +34,7 @@ class Evolved:
 def evolved_prompts(
     pool: Pool,
     parents: Sequence[str],
-    initial: set[str],
+    initial: Collection[str],
     templates: dict[str, RewriteTemplate],
     sampler_id: str,
     per_strategy: int,
@@ -42,28 +46,36 @@ def evolved_prompts(
     Of duplicates the first in order of parent, strategy and number stays, whichever was finished first: the same set
     after a crash, and for one parent alone or among many. Raises `UserError` when rewrites are missing.
     """
-    asked = [(p, t, i) for p in parents for t in templates.values() for i in range(per_strategy)]
-    rank = {bytes.fromhex(rewrite_key(p, t, sampler_id, i)): n for n, (p, t, i) in enumerate(asked)}
-    rows, taken = _read(pool, rank, initial)
-    if len(rows) < len(asked):
-        raise UserError(
-            f"{len(asked) - len(rows)} of {len(asked)} rewrites are not there yet for this recipe. "
-            "`evolve run` with the same recipe computes only what is missing."
-        )
-    evolved = Evolved([], [], [], len(asked))
-    for n in range(len(asked)):
-        row, key = rows[n]
-        why = present_verdict(row, reward_limit, min_content)
-        if why == KEPT and key in taken:
-            why = DUPLICATE
-        if why != KEPT:
-            evolved.dropped[why] += 1
-            continue
-        taken.add(key)
-        evolved.ids.append(row["id"])
-        evolved.parent_ids.append(row["parent_id"])
-        evolved.strategies.append(row["strategy"])
-    return evolved
+    asked = rewrite_keys(parents, list(templates.values()), sampler_id, per_strategy)
+    found = _read(pool, asked, initial, reward_limit, min_content)
+    verdicts = found.verdicts
+    if missing := int((verdicts == "").sum()):
+        raise Missing(f"{missing} of {len(asked)} rewrites are not there yet for this recipe")
+    kept = np.flatnonzero(verdicts == KEPT)
+    _, which = distinct(found.keys[kept])
+    is_first = np.zeros(len(kept), bool)
+    is_first[np.unique(which, return_index=True)[1]] = True
+    verdicts[kept[~is_first | (Index(found.initial_keys).find(found.keys[kept]) >= 0)]] = DUPLICATE
+    kept = np.flatnonzero(verdicts == KEPT)
+    strategies = [template.strategy for template in templates.values() for _ in range(per_strategy)]
+    places = [divmod(n, len(strategies)) for n in kept.tolist()]
+    return Evolved(
+        ids=text_of(found.ids[kept]),
+        parent_ids=[parents[parent] for parent, _ in places],
+        strategies=[strategies[strategy] for _, strategy in places],
+        n_in=len(asked),
+        dropped=Counter(verdicts[verdicts != KEPT].tolist()),
+    )
+
+
+def are_in_x(pool: Pool, prompt_ids: Sequence[str]) -> bool:
+    """Whether all these prompts are in the pool as prompts of X."""
+    asked = Index(id_array(prompt_ids))
+    found = np.zeros(len(prompt_ids), bool)
+    for part in pool.prompts.scan(["id", "parent_id"]):
+        at = asked.find(ids_of(part["id"].filter(pc.equal(part["parent_id"], ""))))
+        found[at[at >= 0]] = True
+    return bool(found.sum() == len(asked))
 
 
 def readable(
@@ -110,19 +122,46 @@ def first_origins(
     return {prompt_id: origin for prompt_id, (_, origin) in found.items()}
 
 
+@dataclass(frozen=True)
+class _Found:
+    """The asked-for rewrites in their order: ids, verdicts ("" where there is none yet), and the keys of the
+    conversations of those that may be kept; and the keys of X.
+    """
+
+    ids: np.ndarray
+    verdicts: np.ndarray
+    keys: np.ndarray
+    initial_keys: np.ndarray
+
+
 def _read(
-    pool: Pool, rank: dict[bytes, int], initial: set[str]
-) -> tuple[dict[int, tuple[dict[str, Any], bytes]], set[bytes]]:
-    """The asked-for rewrites by rank, with the key of their conversation, and the keys of X."""
-    rows: dict[int, tuple[dict[str, Any], bytes]] = {}
-    taken: set[bytes] = set()
-    columns = ["key", "id", "messages", "parent_id", "strategy", "verdict", "reward_limit", "content_kept"]
-    for part in pool.prompts.scan(columns):
-        for row in part.to_pylist():
-            messages = row.pop("messages")
-            if not row["parent_id"] and row["id"] in initial:
-                taken.add(conversation_key(messages))
-            n = rank.get(bytes.fromhex(row["key"]))
-            if n is not None:
-                rows[n] = (row, conversation_key(messages) if row["verdict"] in MAYBE_KEPT else b"")
-    return rows, taken
+    pool: Pool, asked: np.ndarray, initial: Collection[str], reward_limit: int | None, min_content: float
+) -> _Found:
+    index, of_x = Index(asked), Index(id_array(list(initial)))
+    found = _Found(*(np.empty(len(asked), kind) for kind in (ID, object, ID)), np.empty(0, ID))
+    found.verdicts[:] = ""
+    initial_keys = [found.initial_keys]
+    for part in pool.prompts.scan(["key", "id", "messages", "parent_id", "verdict", "reward_limit", "content_kept"]):
+        ids, at = ids_of(part["id"]), index.find(ids_of(part["key"]))
+        is_initial = pc.equal(part["parent_id"], "").to_numpy() & (of_x.find(ids) >= 0)
+        initial_keys.append(_conversation_keys(part["messages"].filter(pa.array(is_initial))))
+        ours = np.flatnonzero(at >= 0)
+        at = at[ours]
+        rows = part.take(ours)
+        verdicts = present_verdicts(rows, reward_limit, min_content)
+        found.ids[at], found.verdicts[at] = ids[ours], verdicts
+        kept = verdicts == KEPT
+        found.keys[at[kept]] = _conversation_keys(rows["messages"].filter(pa.array(kept)))
+    return replace(found, initial_keys=np.concatenate(initial_keys))
+
+
+def _conversation_keys(messages: pa.ChunkedArray) -> np.ndarray:
+    """`conversation_key` of each conversation of a column, in the form of ids."""
+    keys = []
+    for chunk in messages.chunks:
+        turns = chunk.flatten()
+        roles, contents = turns.field("role").to_pylist(), turns.field("content").to_pylist()
+        ends = np.cumsum(pc.list_value_length(chunk).to_numpy()).tolist()
+        for start, end in zip([0, *ends], ends, strict=False):
+            keys.append(turns_key(roles[start:end], contents[start:end]).hex())
+    return id_array(keys)

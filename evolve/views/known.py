@@ -87,8 +87,6 @@ def places(pairs: Pairs, responses: Responses) -> np.ndarray:
     """Where the responses of each pair's prompt are in `responses`, int (pairs, n); -1 in place of one that is not
     there.
     """
-    spans = [responses.spans[prompt_id] for prompt_id in pairs.column("prompt_id")]
-    starts = np.array([span.start for span in spans], dtype=np.int64)
-    counts = np.array([span.stop - span.start for span in spans], dtype=np.int64)
+    starts, counts = responses.spans.find(pairs.rows["prompt_id"])
     steps = np.arange(counts.max() if len(counts) else 0)
     return np.where(steps < counts[:, None], starts[:, None] + steps, -1)

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from evolve.pool.ids import id_array
 from evolve.views.responses import Responses
 from selection.lengths import length_slope
 
@@ -18,8 +19,9 @@ def without_length_trend(responses: Responses, reference: Collection[str]) -> tu
     a reward does not depend on what else was evolved.
     """
     group = np.full(len(responses.scores), -1, dtype=np.int64)
-    for number, prompt_id in enumerate(sorted(reference)):
-        group[responses.spans.get(prompt_id, slice(0, 0))] = number
+    starts, counts = responses.spans.find(id_array(sorted(reference)))
+    for number, (start, count) in enumerate(zip(starts.tolist(), counts.tolist(), strict=True)):
+        group[start : start + count] = number
     of_x = group >= 0
     slope = length_slope(responses.scores[of_x], responses.n_tokens[of_x], group[of_x])
     return replace(responses, scores=responses.scores - slope * responses.n_tokens), slope

@@ -5,26 +5,30 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
+from evolve.pool.ids import ID, id_array, text_of
 from evolve.pool.lookup import Lookup
 from evolve.recipe.sections import Selection
 from evolve.views.responses import Responses
-from prompts import content_id
+from prompts import linked_ids
 from prompts.errors import UserError
 from selection import near_identical
 from selection.pairs import Candidates, pair
 
-CHUNK = 10_000
+CHUNK, MAX_CHUNK = 10_000, 200_000  # rows whose texts are in memory
+TEXT_BYTES = 64 << 20  # and how much these may take, beyond the first
+RESPONSES_AT_ONCE = 1 << 20  # that are paired: memory does not grow with the set
 NOT_FINITE = "not_finite"
 
 
 PAIR = np.dtype(
     [
-        ("prompt_id", "S24"),
-        ("chosen_id", "S24"),
-        ("rejected_id", "S24"),
+        ("prompt_id", ID),
+        ("chosen_id", ID),
+        ("rejected_id", ID),
         ("score_chosen", float),  # rewards r
         ("score_rejected", float),
         ("logp_chosen", float),  # sums of log pi(y|x), nats
@@ -35,6 +39,14 @@ PAIR = np.dtype(
         ("disagreement_rejected", float),
     ]
 )
+
+
+class Missing(UserError):
+    """The pool lacks rows that a view is made of; `missing` says which."""
+
+    def __init__(self, missing: str) -> None:
+        super().__init__(f"{missing}. `evolve run` with the same recipe computes only what is missing.")
+        self.missing = missing
 
 
 @dataclass(frozen=True)
@@ -53,13 +65,12 @@ class Pairs:
 
     def column(self, name: str) -> list[str]:
         """The ids in `name` (prompt_id, chosen_id or rejected_id) as text."""
-        return [identity.decode() for identity in self.rows[name]]
+        return text_of(self.rows[name])
 
-    @property
+    @cached_property
     def ids(self) -> list[str]:
         """A pair's identity: its prompt and its two responses."""
-        trios = zip(self.column("prompt_id"), self.column("chosen_id"), self.column("rejected_id"), strict=True)
-        return [content_id("pair", *trio) for trio in trios]
+        return list(linked_ids("pair", *(self.column(f"{one}_id") for one in ("prompt", "chosen", "rejected"))))
 
     @property
     def explicit(self) -> np.ndarray:
@@ -91,38 +102,35 @@ def pairs_of(responses: Responses, prompt_ids: Sequence[str], rule: Selection, n
 
     Raises `UserError` when a prompt lacks responses or rewards: a view of an unfinished pool would be silently smaller.
     """
-    kept: list[tuple[str, int, int]] = []
-    dropped: Counter[str] = Counter()
-    incomplete = 0
-    for prompt_id in prompt_ids:
-        if prompt_id in responses.errors:
-            dropped[responses.errors[prompt_id]] += 1
-            continue
-        span = responses.spans.get(prompt_id, slice(0, 0))
-        if (
-            span.stop - span.start < n
-            or (np.isnan(responses.scores[span]) & (responses.reward_errors[span] == "")).any()
-        ):
-            incomplete += 1
-            continue
-        picked = pair(
+    errors = responses.errors
+    dropped = Counter(errors[one] for one in prompt_ids if one in errors) if errors else Counter[str]()
+    asked = id_array([one for one in prompt_ids if one not in errors] if errors else prompt_ids)
+    starts, counts = responses.spans.find(asked)
+    incomplete = int((counts < n).sum())
+    kept = [_gather(responses, *(np.empty(0, kind) for kind in (ID, np.int64, np.int64)))]
+    step = max(1, RESPONSES_AT_ONCE // n)
+    whole = np.flatnonzero(counts >= n)
+    for part in (whole[start : start + step] for start in range(0, len(whole), step)):
+        places = starts[part][:, None] + np.arange(n)
+        owed = np.isnan(responses.scores[places]) & (responses.reward_errors[places] == "")
+        incomplete += int(owed.any(axis=1).sum())
+        picks = pair(
             rule.pair_rule,
-            _candidates(responses, span),
-            prompt_id=prompt_id,
+            _candidates(responses, places),
+            prompt_ids=text_of(asked[part]),
             allow_cut_off=rule.allow_cut_off,
             margin=rule.margin,
             guard=rule.checks,
         )
-        if isinstance(picked, str):
-            dropped[picked] += 1
-        else:
-            kept.append((prompt_id, span.start + picked[0], span.start + picked[1]))
-    if incomplete:
-        raise UserError(
-            f"{incomplete} of {len(prompt_ids)} prompts have no responses or rewards for this recipe yet. "
-            "`evolve run` with the same recipe computes only what is missing."
+        dropped.update(picks.reasons[picks.reasons != ""].tolist())
+        paired = picks.chosen >= 0
+        first = starts[part][paired]
+        kept.append(
+            _gather(responses, asked[part][paired], first + picks.chosen[paired], first + picks.rejected[paired])
         )
-    return _finite(Pairs(_gather(responses, kept), len(prompt_ids), dropped))
+    if incomplete:
+        raise Missing(f"{incomplete} of {len(prompt_ids)} prompts have no responses or rewards for this recipe yet")
+    return _finite(Pairs(np.concatenate(kept), len(prompt_ids), dropped))
 
 
 def _finite(pairs: Pairs) -> Pairs:
@@ -136,35 +144,43 @@ def _finite(pairs: Pairs) -> Pairs:
 
 
 def without_near_identical(pairs: Pairs, texts: Lookup) -> Pairs:
-    """The guard against degenerate pairs (`selection.near_identical`), which needs texts: looked up in chunks."""
+    """The guard against degenerate pairs (`selection.near_identical`), which needs texts: looked up some at a time."""
     keep: list[int] = []
-    for start in range(0, len(pairs), CHUNK):
-        part = pairs.take(range(start, min(start + CHUNK, len(pairs))))
-        chosen = texts.fetch(part.column("chosen_id"), ["text"])["text"].to_pylist()
-        rejected = texts.fetch(part.column("rejected_id"), ["text"])["text"].to_pylist()
+    start, step = 0, CHUNK
+    while start < len(pairs):
+        rows = pairs.rows[start : start + step]
+        said = texts.fetch(np.concatenate([rows["chosen_id"], rows["rejected_id"]]), ["text"])["text"].combine_chunks()
+        chosen, rejected = said[: len(rows)].to_pylist(), said[len(rows) :].to_pylist()
         keep += [start + i for i, both in enumerate(zip(chosen, rejected, strict=True)) if not near_identical(*both)]
+        start, step = start + len(rows), rows_at_once(len(rows), said.nbytes)
     near = Counter({"near_identical": len(pairs) - len(keep)} if len(keep) < len(pairs) else {})
     return Pairs(pairs.take(keep).rows, pairs.n_in, pairs.dropped + near)
 
 
-def _candidates(responses: Responses, span: slice) -> Candidates:
+def rows_at_once(n: int, n_bytes: int) -> int:
+    """How many rows to look up texts of, where those of `n` took so many bytes: as many as memory is meant for, since
+    rows in order of rank lie in all parts of the pool, each of which is read once for a chunk.
+    """
+    return int(min(max(CHUNK, TEXT_BYTES * n // max(1, n_bytes)), MAX_CHUNK))
+
+
+def _candidates(responses: Responses, places: np.ndarray) -> Candidates:
     return Candidates(
-        scores=responses.scores[span],
-        n_tokens=responses.n_tokens[span],
-        finished=responses.finished[span],
-        text_keys=responses.text_keys[span].tolist(),
-        blank=responses.blank[span],
+        scores=responses.scores[places],
+        n_tokens=responses.n_tokens[places],
+        finished=responses.finished[places],
+        text_keys=responses.text_keys[places],
+        blank=responses.blank[places],
     )
 
 
-def _gather(responses: Responses, kept: list[tuple[str, int, int]]) -> np.ndarray:
-    rows = np.empty(len(kept), PAIR)
-    rows["prompt_id"] = [prompt_id for prompt_id, _, _ in kept]
-    for side, at in (("chosen", [w for _, w, _ in kept]), ("rejected", [loser for _, _, loser in kept])):
-        index = np.array(at, dtype=np.int64)
-        rows[f"{side}_id"] = responses.ids[index]
-        rows[f"score_{side}"] = responses.scores[index]
-        rows[f"logp_{side}"] = responses.logp[index]
-        rows[f"n_tokens_{side}"] = responses.n_tokens[index]
-        rows[f"disagreement_{side}"] = responses.disagreement[index]
+def _gather(responses: Responses, prompt_ids: np.ndarray, chosen: np.ndarray, rejected: np.ndarray) -> np.ndarray:
+    rows = np.empty(len(prompt_ids), PAIR)
+    rows["prompt_id"] = prompt_ids
+    for side, places in (("chosen", chosen), ("rejected", rejected)):
+        rows[f"{side}_id"] = responses.ids[places]
+        rows[f"score_{side}"] = responses.scores[places]
+        rows[f"logp_{side}"] = responses.logp[places]
+        rows[f"n_tokens_{side}"] = responses.n_tokens[places]
+        rows[f"disagreement_{side}"] = responses.disagreement[places]
     return rows

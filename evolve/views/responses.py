@@ -1,14 +1,15 @@
-"""The numbers of all responses of a sampler, with their rewards. No text is read."""
+"""The numbers of all responses of a sampler, with their rewards. No text is read, and nothing is held by a loop."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from evolve.pool.ids import ID, Index, distinct, id_array, ids_of
 from evolve.pool.pool import Pool
 from evolve.recipe.identity import Maker
 from prompts.reasons import is_owed
@@ -16,6 +17,34 @@ from rewards.combination import combine
 
 COLUMNS = ["id", "prompt_id", "sample_index", "text_key", "blank", "n_tokens", "logp", "finish_reason", "error"]
 COLUMNS += ["thought_tokens", "thought_logp"]
+
+
+class Spans(Mapping[str, slice]):
+    """Each prompt's slice of the responses: a mapping for one, `find` for many at once."""
+
+    def __init__(self, prompt_ids: np.ndarray, starts: np.ndarray) -> None:
+        """Prompts with responses, each id once, and where theirs start, with the end of all behind."""
+        self.prompt_ids, self.starts = prompt_ids, starts
+        self._index = Index(prompt_ids)
+
+    def find(self, prompt_ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Where the responses of each prompt (ids of type ID) start, and how many there are, 0 of one without any."""
+        at = self._index.find(prompt_ids)
+        there = at >= 0
+        starts = np.where(there, self.starts[at], 0)
+        return starts, np.where(there, self.starts[at + 1] - starts, 0)
+
+    def __getitem__(self, prompt_id: str) -> slice:
+        (start,), (count,) = self.find(id_array([prompt_id]))
+        if not count:
+            raise KeyError(prompt_id)
+        return slice(int(start), int(start + count))
+
+    def __iter__(self) -> Iterator[str]:
+        return (identity.decode() for identity in self.prompt_ids)
+
+    def __len__(self) -> int:
+        return len(self.prompt_ids)
 
 
 @dataclass(frozen=True)
@@ -34,7 +63,7 @@ class Responses:
     finished: np.ndarray
     blank: np.ndarray
     text_keys: np.ndarray
-    spans: dict[str, slice]
+    spans: Spans
     errors: dict[str, str]
 
 
@@ -53,64 +82,88 @@ def load_responses(
 
     Log-probabilities and lengths are of the answers, or of thoughts and answers `with_thoughts`.
     """
-    errors: dict[str, str] = {}
-    parts = []
-    for part in pool.responses(sampler_id).scan(COLUMNS):
-        refused = part.filter(pc.less(part["sample_index"], 0))
-        errors |= dict(zip(refused["prompt_id"].to_pylist(), refused["error"].to_pylist(), strict=True))
-        part = part.filter(pc.and_(pc.greater_equal(part["sample_index"], 0), pc.less(part["sample_index"], n)))
-        parts.append(part.drop_columns(["error"]))
-    empty = pool.responses(sampler_id).schema.empty_table().select(COLUMNS).drop_columns(["error"])
-    rows = pa.concat_tables(parts or [empty])
-    rows = rows.append_column("place", pa.array(np.arange(len(rows))))
-    order = [("prompt_id", "ascending"), ("sample_index", "ascending"), ("place", "ascending")]
-    rows = _one_each(rows.sort_by(order))
-    ids = np.array(rows["id"].to_pylist(), "S24")
-    prompt_ids = np.array(rows["prompt_id"].to_pylist(), "S24")
-    scores, disagreement, reward_errors = _rewards_of(pool, rewards, ids, prompt_ids, reference)
-    logp, n_tokens = rows["logp"].to_numpy(), rows["n_tokens"].to_numpy()
-    if not with_thoughts:
-        logp = logp - rows["thought_logp"].fill_null(0.0).to_numpy()
-        n_tokens = n_tokens - rows["thought_tokens"].fill_null(0).to_numpy()
-    unique, starts = np.unique(prompt_ids, return_index=True)
-    ends = np.append(starts, len(prompt_ids))[1:]  # none of none
-    spans = {p.decode(): slice(int(a), int(b)) for p, a, b in zip(unique, starts, ends, strict=True)}
+    columns, errors = _read(pool, sampler_id, n, with_thoughts)
+    prompt_ids, which = distinct(columns.pop("prompt_id"))
+    order, which = _one_each(which, columns.pop("sample_index"), n)
+    rows = {name: columns.pop(name)[order] for name in list(columns)}
+    starts = np.searchsorted(which, np.arange(len(prompt_ids) + 1))
+    spans = Spans(prompt_ids, starts)
+    scores, disagreement, reward_errors = _rewards_of(pool, rewards, rows["id"], which, prompt_ids, reference)
     return Responses(
-        ids=ids,
+        ids=rows["id"],
         scores=scores,
         disagreement=disagreement,
         reward_errors=reward_errors,
-        logp=logp,
-        n_tokens=n_tokens,
-        finished=np.array(rows["finish_reason"].to_pylist(), dtype=object) == "stop",
-        blank=rows["blank"].to_numpy(),
-        text_keys=rows["text_key"].to_numpy(),
+        logp=rows["logp"],
+        n_tokens=rows["n_tokens"],
+        finished=rows["finished"],
+        blank=rows["blank"],
+        text_keys=rows["text_key"],
         spans=spans,
         errors={one: reason for one, reason in errors.items() if not (is_owed(reason) and _is_whole(spans, one, n))},
     )
 
 
-def _is_whole(spans: dict[str, slice], prompt_id: str, n: int) -> bool:
+def _read(pool: Pool, sampler_id: str, n: int, with_thoughts: bool) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """The columns of the responses with sample index below n, in the order of the pool, and why prompts have none."""
+    errors: dict[str, str] = {}
+    empty = pool.responses(sampler_id).schema.empty_table().select(COLUMNS)
+    parts = [_arrays(empty, with_thoughts)]
+    for part in pool.responses(sampler_id).scan(COLUMNS):
+        refused = part.filter(pc.less(part["sample_index"], 0))
+        errors |= dict(zip(refused["prompt_id"].to_pylist(), refused["error"].to_pylist(), strict=True))
+        part = part.filter(pc.and_(pc.greater_equal(part["sample_index"], 0), pc.less(part["sample_index"], n)))
+        parts.append(_arrays(part, with_thoughts))
+    return {name: np.concatenate([part.pop(name) for part in parts]) for name in list(parts[0])}, errors
+
+
+def _arrays(part: pa.Table, with_thoughts: bool) -> dict[str, np.ndarray]:
+    logp, n_tokens = part["logp"].to_numpy(), part["n_tokens"].to_numpy()
+    if not with_thoughts:
+        logp = logp - part["thought_logp"].fill_null(0.0).to_numpy()
+        n_tokens = n_tokens - part["thought_tokens"].fill_null(0).to_numpy()
+    return {
+        "id": ids_of(part["id"]),
+        "prompt_id": ids_of(part["prompt_id"]),
+        "sample_index": part["sample_index"].to_numpy(),
+        "logp": logp,
+        "n_tokens": n_tokens,
+        "finished": pc.equal(part["finish_reason"], "stop").fill_null(False).to_numpy(),
+        "blank": part["blank"].fill_null(False).to_numpy(),
+        "text_key": part["text_key"].to_numpy(),
+    }
+
+
+def _is_whole(spans: Spans, prompt_id: str, n: int) -> bool:
     """Whether all n samples of a prompt are there: what was owed once has been made since."""
     span = spans.get(prompt_id, slice(0, 0))
     return int(span.stop - span.start) >= n
 
 
-def _one_each(rows: pa.Table) -> pa.Table:
-    """Of sorted rows with the same prompt and sample index the last: a sample that was lost and made again counts once,
-    though its part came back.
+def _one_each(which: np.ndarray, sample_index: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """The order of prompt (`which` each response is of) and sample index, and `which` in that order.
+
+    Of the same prompt and sample index the last: a sample that was lost and made again counts once, though its part
+    came back.
     """
-    prompts, indices = rows["prompt_id"].to_numpy(), rows["sample_index"].to_numpy()
-    if not len(rows):
-        return rows
-    is_last = np.append((prompts[1:] != prompts[:-1]) | (indices[1:] != indices[:-1]), True)
-    return rows if is_last.all() else rows.filter(pa.array(is_last))
+    place = which * n + sample_index
+    order = np.argsort(place, kind="stable")
+    place = place[order]
+    order = order[np.append(place[1:] != place[:-1], True)[: len(place)]]
+    return order, which[order]
 
 
 def _rewards_of(
-    pool: Pool, rewards: Sequence[Maker], ids: np.ndarray, prompt_ids: np.ndarray, reference: Collection[str]
+    pool: Pool,
+    rewards: Sequence[Maker],
+    ids: np.ndarray,
+    which: np.ndarray,
+    prompt_ids: np.ndarray,
+    reference: Collection[str],
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Score, disagreement and error of each response, by one reward model or by several together."""
+    """Score, disagreement and error of each response, by one reward model or by several together. `which` of
+    `prompt_ids` a response answers.
+    """
     by_model = {reward.id: _scores_of(pool, reward.id, ids) for reward in rewards}
     if len(by_model) == 1:
         ((scores, errors),) = by_model.values()
@@ -119,9 +172,9 @@ def _rewards_of(
     scores, disagreement = combine(
         {one: scores for one, (scores, _) in by_model.items()},
         {reward.id: reward.weight for reward in rewards},
-        prompts=prompt_ids,
+        prompts=which,
         pairwise=pairwise,
-        over=np.isin(prompt_ids, np.array(list(reference), "S24")),
+        over=(Index(id_array(list(reference))).find(prompt_ids) >= 0)[which],
     )
     errors = np.full(len(ids), "", object)
     for _, of_model in by_model.values():
@@ -131,16 +184,15 @@ def _rewards_of(
 
 def _scores_of(pool: Pool, reward_id: str, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Score and error of each response; NaN and "" where there is no reward row. The last row of a response counts."""
-    found, scores, errors = [np.empty(0, "S24")], [np.empty(0)], [np.empty(0, object)]
+    found, scores, errors = [np.empty(0, ID)], [np.empty(0)], [np.empty(0, object)]
     for part in pool.rewards(reward_id).scan(["response_id", "score", "error"]):
-        found.append(np.array(part["response_id"].to_pylist(), "S24"))
+        found.append(ids_of(part["response_id"]))
         scores.append(part["score"].to_numpy().astype(float))
-        errors.append(np.array(part["error"].fill_null("").to_pylist(), object))
-    reward_ids, last = np.unique(np.concatenate(found)[::-1], return_index=True)
+        told = part["error"].fill_null("").combine_chunks().dictionary_encode()  # a text for each reason, not each row
+        errors.append(np.array(told.dictionary.to_pylist(), object)[told.indices.to_numpy()])
+    at = Index(np.concatenate(found)).find(ids)
+    there = np.flatnonzero(at >= 0)
     score, error = np.full(len(ids), np.nan), np.full(len(ids), "", object)
-    if len(reward_ids):
-        at = np.minimum(np.searchsorted(reward_ids, ids), len(reward_ids) - 1)
-        there = reward_ids[at] == ids
-        score[there] = np.concatenate(scores)[::-1][last[at[there]]]
-        error[there] = np.concatenate(errors)[::-1][last[at[there]]]
+    score[there] = np.concatenate(scores)[at[there]]
+    error[there] = np.concatenate(errors)[at[there]]
     return score, error

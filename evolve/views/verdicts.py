@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from prompts.reasons import KEPT
 
 TOO_LONG_FOR_REWARD = "too_long_for_reward"
 LOST_CONTENT = "lost_content"
-MAYBE_KEPT = (KEPT, TOO_LONG_FOR_REWARD)  # the verdicts with which a rewrite may be in X'
 
 
 def accepted(row: dict[str, Any], reward_limit: int | None, min_content: float = 0.0) -> bool:
@@ -31,3 +34,16 @@ def present_verdict(row: dict[str, Any], reward_limit: int | None, min_content: 
     if verdict == KEPT and measured is not None and measured < min_content:
         return LOST_CONTENT
     return verdict
+
+
+def present_verdicts(rows: pa.Table, reward_limit: int | None, min_content: float) -> np.ndarray:
+    """`present_verdict` of many rows, with the columns verdict, reward_limit and content_kept: str objects (n,)."""
+    told = rows["verdict"].combine_chunks().dictionary_encode()  # a text for each verdict, not for each row
+    verdicts = np.array(told.dictionary.to_pylist(), object)[told.indices.to_numpy()]
+    limits = (
+        pc.less(rows["reward_limit"], reward_limit).fill_null(False).to_numpy() if reward_limit is not None else True
+    )
+    verdicts[(verdicts == TOO_LONG_FOR_REWARD) & limits] = KEPT
+    lost = pc.less(rows["content_kept"], min_content).fill_null(False).to_numpy()
+    verdicts[(verdicts == KEPT) & lost] = LOST_CONTENT
+    return verdicts

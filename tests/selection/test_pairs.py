@@ -1,14 +1,16 @@
-"""Pair rules on cases worked by hand."""
+"""Pair rules on cases worked by hand, one prompt each; test_pairs_reference.py has many prompts at once."""
 
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import pytest
 
 from prompts.errors import UserError
-from selection.pairs import RULES, Candidates, pair
+from selection.pairs import RULES, Candidates
+from selection.pairs import pair as pairs
 
 NAN = float("nan")
 
@@ -21,12 +23,19 @@ def candidates(
     """One letter a response: `texts` names its text; in `cut` and `blank` an "x" marks a response."""
     n = len(scores)
     return Candidates(
-        scores=np.array(scores),
-        n_tokens=np.array(tokens or [10] * n),
-        finished=np.array([mark != "x" for mark in cut.ljust(n)]),
-        text_keys=texts or "abcdefghijklmnopqrstuvwxyz"[:n],
-        blank=np.array([mark == "x" for mark in blank.ljust(n)]),
+        scores=np.array([scores], dtype=float),
+        n_tokens=np.array([tokens or [10] * n], dtype=np.int32),
+        finished=np.array([[mark != "x" for mark in cut.ljust(n)]], dtype=bool),
+        text_keys=np.array([list(texts or "abcdefghijklmnopqrstuvwxyz"[:n])], dtype=np.str_),
+        blank=np.array([[mark == "x" for mark in blank.ljust(n)]], dtype=bool),
     )
+
+
+def pair(rule: str, group: Candidates, *, prompt_id: str, **how: Any) -> tuple[int, int] | str:
+    """The pair of one prompt, or why it has none."""
+    picks = pairs(rule, group, prompt_ids=[prompt_id], **how)
+    assert (picks.chosen[0] < 0) == (picks.rejected[0] < 0) == bool(picks.reasons[0])
+    return str(picks.reasons[0]) or (int(picks.chosen[0]), int(picks.rejected[0]))
 
 
 def test_max_min_takes_best_and_worst() -> None:
@@ -134,11 +143,11 @@ def test_pairs_of_random_groups_are_sound() -> None:
         outcomes[found if isinstance(found, str) else "pair"] += 1
         if isinstance(found, tuple):
             w, l = found  # noqa: E741
-            usable = [k for k in range(n) if not np.isnan(scores[k]) and not group.blank[k]]
+            usable = [k for k in range(n) if not np.isnan(scores[k]) and not group.blank[0, k]]
             assert {w, l} <= set(usable)
-            assert scores[w] == max(scores[k] for k in usable if group.finished[k])
+            assert scores[w] == max(scores[k] for k in usable if group.finished[0, k])
             assert scores[w] - scores[l] >= max((i % 3) / 2, 0.5)
-            assert group.text_keys[w] != group.text_keys[l]
+            assert group.text_keys[0, w] != group.text_keys[0, l]
     assert set(outcomes) == {*WITHOUT_PAIR, "pair"}
 
 
