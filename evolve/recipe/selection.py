@@ -21,8 +21,6 @@ from evolve.recipe.choices import (
 )
 from evolve.recipe.section import Section
 from evolve.recipe.soundness import quoted
-from selection.guard import checks_of
-from selection.metrics.own import is_own
 
 _K = re.compile(r"[0-9]{1,12}(\.[0-9]{1,6})?%|[0-9]{1,12}")
 _COUNT = Annotated[int, Field(ge=1, le=10**12)]
@@ -115,7 +113,11 @@ class Selection(Section):
     @field_validator("metric", "weight")
     @classmethod
     def _named(cls, value: str | None) -> str | None:
-        if value is not None and value not in get_args(MetricName) and not is_own(value):
+        if value is None or value in get_args(MetricName):
+            return value
+        from selection.metrics.own import is_own  # numpy with it, which most commands do without
+
+        if not is_own(value):
             raise ValueError(f"expected {_listed(get_args(MetricName))}, or your own as 'my_module:my_metric'")
         return value
 
@@ -152,6 +154,8 @@ class Selection(Section):
     @property
     def checks(self) -> frozenset[str]:
         """The guard's checks by name."""
+        from selection.guard import checks_of
+
         return checks_of(self.guard)
 
     @property

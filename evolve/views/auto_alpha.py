@@ -15,6 +15,7 @@ from selection import Metric, count_of
 from selection.auto_alpha import Trace, trace, without_one
 from selection.metrics import implicit_reward
 
+FEWEST_RESPONSES = 3  # with two, nothing is left of a pair without one
 FEWEST = 20  # pairs; below, a tenth of the set is a pair or two
 
 
@@ -49,6 +50,11 @@ def trace_of(
     explicit = np.abs(known["score_chosen"] - known["score_rejected"])
     implicit = np.abs(known["implicit_chosen"] - known["implicit_rejected"])
     at = places(pairs, responses)
+    if at.shape[1] < FEWEST_RESPONSES:
+        raise UserError(
+            f"selection.alpha = 'auto' leaves out one response of a prompt after the other, and prompts have "
+            f"{at.shape[1]}. It needs {FEWEST_RESPONSES} or more; name an alpha: the paper's own are 2.5 and 5.0."
+        )
     hidden = implicit_reward.simpo(responses.logp, responses.n_tokens, rule.beta)[at]
     scores = responses.scores[at]
     usable = (at >= 0) & np.isfinite(scores) & np.isfinite(hidden) & ~responses.blank[at].astype(bool)

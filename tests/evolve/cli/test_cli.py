@@ -122,6 +122,14 @@ def test_a_run_by_name_then_other_views_of_it(evolve: Evolve, recipe: str, tmp_p
         assert code == 0
         assert f"evolve-then-select/{name}/train.parquet" in out
         assert _manifest(folder / name)["model_calls"] == NO_CALLS
+    code, out, _ = evolve("select", "mine", "--metric", "map,eva, uniform", "--alpha", "1", "-k", "5")
+    assert code == 0
+    assert [line.split()[0] for line in out.splitlines()[1:]] == ["map", "eva", "uniform"]
+    assert all((folder / name / "train.parquet").exists() for name in ("map-alpha1-k5", "eva-k5", "uniform-k5"))
+    code, out, err = evolve("select", "mine", "--metric", "eva,best", "-k", "6")
+    assert (code, out) == (2, "")
+    assert "'best'" in err
+    assert not (folder / "eva-k6").exists()  # all are looked at before one is written
     code, out, _ = evolve("select", tmp_path / "runs" / "mine", "--algo", "select-then-evolve")
     assert code == 0
     assert (tmp_path / "runs/mine/iteration-1/select-then-evolve/map-alpha2.5-k20pct/train.parquet").exists()
@@ -129,7 +137,7 @@ def test_a_run_by_name_then_other_views_of_it(evolve: Evolve, recipe: str, tmp_p
     code, out, _ = evolve("status", "mine")
     assert code == 0
     assert "6 initial, 12 rewrites" in out
-    assert out.count("train.parquet: ") == 5
+    assert out.count("train.parquet: ") == 8
     assert made["rows"]["train"]["kept"] in [
         int(line.split()[-2]) for line in out.splitlines() if "map-alpha0.5" in line
     ]

@@ -199,7 +199,7 @@ def test_a_metric_as_weights_in_place_of_a_cut(view: Any) -> None:
     assert steeper["weight"].to_pylist() != weighed.train["weight"].to_pylist()
 
 
-def test_alpha_is_found_on_the_set_and_told(view: Any, made: Made) -> None:
+def test_alpha_is_found_on_the_set_and_told(view: Any, made: Made, source: Path) -> None:
     auto = view(alpha="auto")
     found = auto.manifest["ranking"]["alpha"]
     assert 0.1 <= found <= 10
@@ -210,6 +210,8 @@ def test_alpha_is_found_on_the_set_and_told(view: Any, made: Made) -> None:
     assert fixed.train.equals(auto.train)
     with pytest.raises(UserError, match=r"alpha = 'auto' needs at least 20 pairs; this set has"):
         view(alpha="auto", margin=0.93)
+    with pytest.raises(UserError, match=r"leaves out one response .* prompts have 2\. It needs 3 or more"):
+        make(some_leave(source, sampling__n=2, selection__alpha="auto"), made.run, view_only=True)
     assert view(alpha="auto", metric="eva").manifest["ranking"]["alpha"] == "auto"  # eva has none: nothing to find
 
 
@@ -288,3 +290,29 @@ def test_a_recipe_of_an_earlier_run_still_loads() -> None:
     }  # fmt: skip
     assert Selection.model_validate(earlier) == Selection()
     assert Selection().differing == {}
+
+
+def test_a_reference_models_log_probabilities_are_inputs_where_they_are_there(made: Made) -> None:
+    """The pairs of a run with a reference model have two further columns; NaN where it has said nothing."""
+    from numpy.lib import recfunctions
+
+    from evolve.views.known import known_of
+    from evolve.views.pairs import Pairs
+    from selection import score
+
+    pairs = made.outcome.ranking.pairs
+    plain = recfunctions.drop_fields(pairs.rows, ["ref_logp_chosen", "ref_logp_rejected"])
+    names = ["ref_logp_chosen", "ref_logp_rejected"]
+    reference = [plain["logp_chosen"] - 1.5, plain["logp_rejected"] + 2.0]
+    rows = recfunctions.append_fields(plain, names, reference, usemask=False)
+    rule = Selection(metric="dpo-gap", implicit="dpo", beta=0.1)
+    known = known_of(Pairs(rows, len(rows)), pairs.ids, None, rule, 0, ())
+    assert score(metric_of("dpo-gap"), known) == pytest.approx(np.full(len(rows), -3.5))
+    assert known["implicit_chosen"] == pytest.approx(np.full(len(rows), 0.15))
+    assert score(metric_of("implicit"), known) == pytest.approx(np.full(len(rows), -0.35))
+    rows["ref_logp_chosen"][3] = np.nan
+    with pytest.raises(UserError, match=r"1 of \d+ pairs have a ref_logp_chosen .*--reference MODEL"):
+        score(metric_of("dpo-gap"), known_of(Pairs(rows, len(rows)), pairs.ids, None, rule, 0, ()))
+    rows["ref_logp_chosen"] = np.nan
+    with pytest.raises(UserError, match=r"needs ref_logp_chosen .*, which is missing"):
+        score(metric_of("dpo-gap"), known_of(Pairs(rows, len(rows)), pairs.ids, None, rule, 0, ()))
