@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from evolve import __version__
-from evolve.cli import growing, scoring, viewing
+from evolve.cli import growing, publishing, scoring, viewing
 from evolve.cli.terminal import Formatter, Termination, prepare, tell
 from prompts.errors import UserError
 
@@ -28,6 +28,7 @@ COMMANDS = (
     scoring.check,
     viewing.status,
     viewing.export,
+    publishing.push,
     growing.annotate,
     scoring.score,
 )
