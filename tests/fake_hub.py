@@ -5,6 +5,7 @@ repositories, branches, commits, git-lfs. What it is sent it keeps in memory, an
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,7 +13,11 @@ from http.server import ThreadingHTTPServer
 from pathlib import Path
 from threading import Event, Lock, Thread
 
-from fake_hub_answers import Answers
+import pytest
+
+from evolve.exports.hub import remote
+from fake_hub_answers import TOKEN, Answers
+from places import ROOT
 
 
 @dataclass(frozen=True)
@@ -52,8 +57,9 @@ class Repository:
 
 @dataclass
 class Fault:
-    """What happens to requests whose method and path hold `where`, so often: a status, or "drop" (the connection is
-    closed without an answer), "lost" (done, then the connection is closed), "stall" (no answer until `go` is set).
+    """What happens to requests whose method and path hold `where`, so often: a status; "drop": the connection is closed
+    without an answer; "lost": it is done, then the connection is closed; "stall" and "hold": before, or after it is
+    done, nothing comes until `go` is set.
     """
 
     where: str
@@ -61,6 +67,12 @@ class Fault:
     times: int = 1
     go: Event = field(default_factory=Event)
     reached: Event = field(default_factory=Event)
+    over: Event = field(default_factory=Event)
+
+    def hold(self) -> None:
+        """Wait for `go`, a minute at most."""
+        self.reached.set()
+        self.go.wait(60)
 
 
 class FakeHub(ThreadingHTTPServer):
@@ -126,3 +138,28 @@ def fake_hub() -> Iterator[FakeHub]:
             fault.go.set()
         server.shutdown()
         server.server_close()
+
+
+def be_the_hub(server: FakeHub, monkeypatch: pytest.MonkeyPatch, login: Path) -> None:
+    """Make the server the Hub of this process, with a token that may write in the environment and nobody logged in."""
+    from huggingface_hub import constants
+
+    path = constants.HUGGINGFACE_CO_URL_TEMPLATE.removeprefix(constants.ENDPOINT)
+    changed = {
+        "ENDPOINT": server.endpoint,
+        "HUGGINGFACE_CO_URL_TEMPLATE": server.endpoint + path,
+        "HF_HUB_OFFLINE": False,
+        "HF_HUB_DISABLE_XET": True,  # the server speaks git-lfs
+        "HF_TOKEN_PATH": str(login / "token"),
+        "HF_STORED_TOKENS_PATH": str(login / "stored_tokens"),
+    }
+    for name, value in changed.items():
+        monkeypatch.setattr(constants, name, value)
+    monkeypatch.setattr(remote, "PAUSE", 0.01)
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+
+
+def environment(server: FakeHub, home: Path) -> dict[str, str]:
+    """The environment of a program of its own that has the server for its Hub."""
+    names = {"HF_ENDPOINT": server.endpoint, "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_XET": "1", "HF_TOKEN": TOKEN}
+    return os.environ | names | {"HF_HOME": str(home), "PYTHONPATH": str(ROOT)}

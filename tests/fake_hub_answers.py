@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import socket
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
@@ -13,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 import yaml
 
 if TYPE_CHECKING:
-    from fake_hub import Commit, FakeHub, Repository
+    from fake_hub import Commit, FakeHub, Fault, Repository
 
 OWNER, TOKEN, READ_ONLY = "someone", "hf_" + "w" * 34, "hf_" + "r" * 34
 
@@ -24,6 +25,7 @@ class _Dropped(Exception):
 
 class Answers(BaseHTTPRequestHandler):
     server: FakeHub
+    fault: Fault | None = None
     protocol_version = "HTTP/1.1"
 
     def log_message(self, *_: Any) -> None:
@@ -40,24 +42,27 @@ class Answers(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.server.requests.append(request)
         self.server.bodies.append(body)
-        fault = self.server.fault_of(request)
-        if fault:
-            fault.reached.set()
-        if fault and fault.what == "stall":
-            fault.go.wait(60)
-        if fault and fault.what == "drop":
-            return self.drop()
-        if fault and isinstance(fault.what, int):
-            return self.send(fault.what, {"error": f"as the test wants it: {self.headers.get('Authorization')}"})
-        self.lose = bool(fault and fault.what == "lost")
+        self.fault = self.server.fault_of(request)
+        what = self.fault and self.fault.what
+        if self.fault and what == "stall":
+            self.fault.hold()
         try:
-            if path.startswith("/lfs/"):
+            if what == "drop":
+                raise _Dropped
+            if isinstance(what, int):
+                self.fault = None
+                words = f"as the test wants it: {self.headers.get('Authorization')}"
+                self.send(what, {"error": words}, {"X-Error-Code": "RepoNotFound"} if what == 404 else {})
+            elif path.startswith("/lfs/"):
                 self.server.large[path.removeprefix("/lfs/")] = body
                 self.send(200, {})
             elif self.may(path, body):
                 self.answer(path, body)
-        except _Dropped:
+        except (_Dropped, BrokenPipeError, ConnectionResetError):
             self.drop()
+        finally:
+            if self.fault:
+                self.fault.over.set()
 
     def may(self, path: str, body: bytes) -> bool:
         """Whether the token may do this; else that is answered."""
@@ -182,7 +187,9 @@ class Answers(BaseHTTPRequestHandler):
         return self.send(200, data, etag)
 
     def send(self, status: int, found: Any, headers: dict[str, str] | None = None) -> None:
-        if getattr(self, "lose", False):
+        if self.fault and self.fault.what in ("lost", "hold"):
+            if self.fault.what == "hold":
+                self.fault.hold()
             raise _Dropped
         body = found if isinstance(found, bytes) else json.dumps(found).encode()
         kind = "application/octet-stream" if isinstance(found, bytes) else "application/json"
@@ -195,7 +202,8 @@ class Answers(BaseHTTPRequestHandler):
 
     def drop(self) -> None:
         self.close_connection = True
-        self.connection.shutdown(socket.SHUT_RDWR)
+        with suppress(OSError):  # whoever asked has gone away
+            self.connection.shutdown(socket.SHUT_RDWR)
 
 
 def _entries(commit: Commit) -> list[dict[str, Any]]:

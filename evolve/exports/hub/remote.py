@@ -91,7 +91,7 @@ class Hub:
         from huggingface_hub.errors import RepositoryNotFoundError
 
         try:
-            return bool(self._api.dataset_info(self.repo).private)
+            return bool(self._api.dataset_info(self.repo, timeout=TIMEOUT).private)
         except RepositoryNotFoundError as error:
             if error.response.status_code == 401:  # of a token that is not taken, too
                 self._api.whoami()
@@ -112,7 +112,7 @@ class Hub:
         from huggingface_hub.errors import RevisionNotFoundError
 
         try:
-            commit = str(self._api.dataset_info(self.repo, revision=branch or self.branch).sha)
+            commit = str(self._api.dataset_info(self.repo, revision=branch or self.branch, timeout=TIMEOUT).sha)
         except RevisionNotFoundError:
             return None
         entries = list(self._api.list_repo_tree(self.repo, repo_type="dataset", revision=commit))

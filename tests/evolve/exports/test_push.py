@@ -1,4 +1,4 @@
-"""`evolve push`: a dataset goes to the Hub as one commit or not at all, and nothing else of the machine goes with it."""
+"""`evolve push`: a dataset goes to the Hub, private, in one commit, and what lies there already is respected."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 
 from evolve.cli.program import main
-from evolve.exports.hub import remote
-from fake_hub import FakeHub, fake_hub
+from fake_hub import FakeHub, be_the_hub, fake_hub
 from fake_hub_answers import OWNER, READ_ONLY, TOKEN
 from fake_runs import Made
 
@@ -25,18 +24,8 @@ Evolve = Callable[..., tuple[int, str, str]]
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeHub]:
     """The Hub of this process, with a token in the environment that may write."""
-    from huggingface_hub import constants
-
     with fake_hub() as server:
-        monkeypatch.setattr(constants, "ENDPOINT", server.endpoint)
-        template = constants.HUGGINGFACE_CO_URL_TEMPLATE.partition("/{")
-        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", server.endpoint + "".join(template[1:]))
-        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-        monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
-        for name in ("HF_TOKEN_PATH", "HF_STORED_TOKENS_PATH"):
-            monkeypatch.setattr(constants, name, str(tmp_path / "login" / name))
-        monkeypatch.setenv("HF_TOKEN", TOKEN)
-        monkeypatch.setattr(remote, "PAUSE", 0.01)
+        be_the_hub(server, monkeypatch, tmp_path / "login")
         yield server
 
 
