@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from evolve import __version__
-from evolve.cli import growing, reporting, scoring, viewing
+from evolve.cli import growing, publishing, reporting, scoring, viewing
 from evolve.cli.terminal import Formatter, Termination, prepare, tell
 from prompts.errors import UserError
 
@@ -30,6 +30,7 @@ COMMANDS = (
     viewing.export,
     reporting.report,
     reporting.explain,
+    publishing.push,
     growing.annotate,
     scoring.score,
 )

@@ -8,8 +8,10 @@ from typing import Any
 from prompts.display import in_code, in_markdown
 
 
-def card(manifest: dict[str, Any]) -> str:
-    """Markdown with the YAML header that the Hub reads, from the content of manifest.json."""
+def card(manifest: dict[str, Any], repo: str = "", revision: str = "") -> str:
+    """Markdown with the YAML header that the Hub reads, from the content of manifest.json; for `repo` on the Hub, or
+    for the folder that the files lie in.
+    """
     recipe, ranking, rows = manifest["recipe"], manifest["ranking"], manifest["rows"]
     sampling = recipe["sampling"]
     alpha = f" (alpha {ranking['alpha']:g})" if ranking["metric"] in ("map", "map-signed") else ""
@@ -26,7 +28,9 @@ def card(manifest: dict[str, Any]) -> str:
     return f"""---
 configs:
 - config_name: default
-  data_files: train.parquet
+  data_files: [{{split: train, path: train.parquet}}]
+- config_name: selected
+  data_files: [{{split: train, path: selected.parquet}}]
 tags: [preference, dpo, self-play, evolve-select]
 ---
 
@@ -49,7 +53,7 @@ the above in full.
 ```python
 from datasets import load_dataset
 
-train = load_dataset("parquet", data_files="train.parquet", split="train")  # as TRL's DPOTrainer takes it
+{_loading(repo, revision)}
 ```
 
 | stage | in | kept | dropped |
@@ -66,6 +70,18 @@ M_r, `implicit_margin` M_pi = |logp_chosen/n_tokens_chosen - logp_rejected/n_tok
 
 {_ranked(recipe)}
 """
+
+
+def _loading(repo: str, revision: str) -> str:
+    """The lines that load the training set, and what was selected."""
+    taken = "as TRL's DPOTrainer takes it"
+    if not repo:
+        return f'train = load_dataset("parquet", data_files="train.parquet", split="train")  # {taken}'
+    at = f', revision="{revision}"' if revision else ""
+    return (
+        f'train = load_dataset("{repo}", split="train"{at})  # {taken}\n'
+        f'selected = load_dataset("{repo}", "selected", split="train"{at})'
+    )
 
 
 def _covered(recipe: dict[str, Any]) -> str:

@@ -18,11 +18,16 @@ class Damaged(Exception):
 
 def write_json(path: Path, data: dict[str, Any], *, make_folder: bool = True) -> None:
     """Write an object to `path`, whole or not at all; not where it has just this content already."""
-    plain = json.loads(json.dumps(data, default=str, allow_nan=False))
-    text = json.dumps(plain | {DIGEST: _digest(plain)}, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    content = text.encode("utf-8", "surrogatepass")
+    content = json_bytes(data)
     if not path.is_file() or path.read_bytes() != content:
         write_file(path, content, make_folder=make_folder)
+
+
+def json_bytes(data: dict[str, Any]) -> bytes:
+    """What `write_json` writes for an object."""
+    plain = json.loads(json.dumps(data, default=str, allow_nan=False))
+    text = json.dumps(plain | {DIGEST: _digest(plain)}, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return text.encode("utf-8", "surrogatepass")
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -119,7 +119,7 @@ def test_the_card_says_the_numbers(made: Made) -> None:
     assert f"{ranking['sigma_r']:.4g}" in card
     assert f"{ranking['sigma_pi']:.4g}" in card
     assert "evolve-then-select by map (alpha 2.5)" in card
-    assert "data_files: train.parquet" in card.split("---")[1]
+    assert "path: train.parquet" in card.split("---")[1]
 
 
 def test_the_card_says_which_rows_have_a_standing(made: Made, source: Path, tmp_path: Path) -> None:
