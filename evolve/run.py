@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+
 from evolve.algorithms import ALGORITHMS
-from evolve.executors import local
+from evolve.executors import forced, local
 from evolve.pool.claims import Claims, initial_key
 from evolve.pool.lookup import Lookup
 from evolve.pool.pool import Pool
@@ -18,8 +20,10 @@ from evolve.recipe import stored
 from evolve.recipe.resolved import Resolved, reread, resolve_recipe
 from evolve.recipe.sections import Recipe
 from evolve.views.evolved import Evolved, evolved_prompts, readable
+from evolve.views.given import given_pairs
 from evolve.views.outcome import Outcome, Ranking, check_k, rank
 from evolve.views.pairs import Pairs, pairs_of, without_near_identical
+from evolve.views.references import with_references
 from evolve.views.responses import Responses, load_responses
 from evolve.watch.stages import Stages
 from evolve.watch.tally import Tally
@@ -67,11 +71,28 @@ class Run:
     def execute(self) -> Outcome:
         """Run the recipe's algorithm. Raises `Busy` if another process grows this run."""
         algorithm = ALGORITHMS[self.recipe.algorithm]
+        if self.recipe.selection.pair_rule == "given":
+            self._check_given()
         if self.view_only:
             return algorithm(self)
         with self.pool.growing(self.sampler.id):
             stored.keep(self.folder, self.iteration, self.resolved, self.defaults or self.recipe)
             return algorithm(self)
+
+    def _check_given(self) -> None:
+        """Raise `UserError` where pairs are to be taken as the data has them, and there is no such data."""
+        if not self.view_only:
+            raise UserError(
+                "selection.pair_rule = 'given' takes the pairs of existing preference data, which `evolve score DATA "
+                "--policy MODEL` reads. For a run that samples its responses name another rule."
+            )
+        drawn = self.pool.description("x", self.resolved.x_id)
+        if not drawn:
+            raise UserError(f"{self.folder} is not scored to its end yet. `evolve score` with the same data goes on.")
+        if "given" not in drawn:
+            raise UserError(
+                f"{self.folder} was grown: its pairs were not given. Name another selection.pair_rule, such as max_min."
+            )
 
     @cached_property
     def claims(self) -> Claims:
@@ -109,6 +130,8 @@ class Run:
 
     def grow(self, *, sample: Sequence[str] = (), rewrite: Sequence[str] = ()) -> None:
         """Compute what the pool lacks: first all that needs the policy, then, the policy gone, the rewards."""
+        if self.recipe.selection.pair_rule == "given":
+            return  # `evolve score` has computed what there is
         wanted, parents = set(sample), set(rewrite)
         self.tally.passed, self.tally.total = 0, self.jobs.count(len(wanted), len(parents))
         jobs = self.jobs.missing(wanted, parents)
@@ -130,6 +153,9 @@ class Run:
                 limit, bound = self.resolved.reward_limit, self.recipe.min_content
                 read = readable(self.pool, wanted, parents, self.templates, limit, bound)
                 local.score(self.pool, self.resolved, read, self.tally)
+            if self.resolved.reference:
+                with self.stages.timed("reference", self.tally):
+                    forced.refer(self.pool, self.resolved, read, self.tally)
         for view in ("responses", "texts"):  # of the pool as it was
             self.__dict__.pop(view, None)
 
@@ -157,8 +183,15 @@ class Run:
     def gen_dataset(self, prompt_ids: Sequence[str]) -> Pairs:
         """GenDataset's pairs (D or D'): best against worst of the n responses, and the guard."""
         rule = self.recipe.selection
-        pairs = pairs_of(self.responses, prompt_ids, rule, self.recipe.sampling.n)
-        return pairs if rule.guard == "paper" else without_near_identical(pairs, self.texts)
+        if rule.pair_rule == "given":
+            given = np.array(self.pool.description("x", self.resolved.x_id)["given"]).reshape(-1, 2)
+            pairs = given_pairs(self.pool, self.sampler.id, self.responses, prompt_ids, given, rule)
+        else:
+            pairs = pairs_of(self.responses, prompt_ids, rule, self.recipe.sampling.n)
+        pairs = pairs if rule.guard == "paper" else without_near_identical(pairs, self.texts)
+        if not self.resolved.reference:
+            return pairs
+        return with_references(pairs, self.pool, self.resolved.reference.id, rule.with_thoughts)
 
     def evol_instruct(self, parents: Sequence[str]) -> Evolved:
         """X' of `parents`, or X'_k."""

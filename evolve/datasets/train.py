@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from evolve.pool.files import write_parquet
@@ -44,6 +45,17 @@ SCHEMA = pa.schema(
         ("rejected_id", pa.string()),
     ]
 )
+
+REFERENCE = ("ref_logp_chosen", "ref_logp_rejected")  # sums of log p(y|x) of the reference model, nats
+
+
+def schema_of(pairs: Pairs) -> pa.Schema:
+    """The columns of a dataset: those of a reference model only where it has said something."""
+    if not any(np.isfinite(pairs.rows[name]).any() for name in REFERENCE):
+        return SCHEMA
+    fields = list(SCHEMA)
+    at = SCHEMA.get_field_index("n_tokens_chosen")
+    return pa.schema([*fields[:at], *((name, pa.float64()) for name in REFERENCE), *fields[at:]])
 
 
 def _standings(ranking: Ranking) -> dict[str, dict[str, Any]]:
@@ -96,11 +108,17 @@ def write_pairs(path: Path, pairs: Pairs, outcome: Outcome, iteration: int, text
     set.
     """
     standings, origins = _standings(outcome.ranking), Origins(outcome.evolved)
-    write_parquet(path, SCHEMA, _tables(pairs, standings, origins, iteration, texts))
+    schema = schema_of(pairs)
+    write_parquet(path, schema, _tables(pairs, standings, origins, iteration, texts, schema))
 
 
 def _tables(
-    pairs: Pairs, standings: dict[str, dict[str, Any]], origins: Origins, iteration: int, texts: Texts
+    pairs: Pairs,
+    standings: dict[str, dict[str, Any]],
+    origins: Origins,
+    iteration: int,
+    texts: Texts,
+    schema: pa.Schema,
 ) -> Iterator[pa.Table]:
     ids = pairs.ids
     for start in range(0, len(pairs), CHUNK):
@@ -123,17 +141,17 @@ def _tables(
                 | origins.of(prompt_ids[i])
                 | standings.get(ids[start + i], NOT_RANKED)
             )
-        yield _with_numbers(rows, part)
+        yield _with_numbers(rows, part, schema)
 
 
-def _with_numbers(rows: list[dict[str, Any]], part: Pairs) -> pa.Table:
+def _with_numbers(rows: list[dict[str, Any]], part: Pairs, schema: pa.Schema) -> pa.Table:
     known: dict[str, Any] = {"reward_margin": part.explicit, "implicit_margin": part.implicit}
     known |= {name: part.column(name) for name in ("chosen_id", "rejected_id")}
-    known |= {name: part.rows[name] for name in PAIR.names or () if name in SCHEMA.names and not name.endswith("_id")}
+    known |= {name: part.rows[name] for name in PAIR.names or () if name in schema.names and not name.endswith("_id")}
     columns = [
         pa.array(known[field.name], field.type, from_pandas=True)
         if field.name in known
         else pa.array([row[field.name] for row in rows], field.type)
-        for field in SCHEMA
+        for field in schema
     ]
-    return pa.Table.from_arrays(columns, schema=SCHEMA)
+    return pa.Table.from_arrays(columns, schema=schema)

@@ -8,7 +8,17 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from evolve.recipe.choices import NAME, Algorithm, GuardName, MetricName, PairRule, PolicyDtype, RankedSet, RewardDtype
+from evolve.recipe.choices import (
+    NAME,
+    Algorithm,
+    GuardName,
+    HeadDtype,
+    MetricName,
+    PairRule,
+    PolicyDtype,
+    RankedSet,
+    RewardDtype,
+)
 from evolve.recipe.soundness import Place, faults, quoted
 from generation.engines.fake import OPTIONS
 from generation.engines.options import check_options
@@ -125,6 +135,19 @@ class Reward(_Section):
         return self
 
 
+class Reference(_Section):
+    """A reference model, whose log-probabilities of the responses are computed by teacher forcing: DPO's reward."""
+
+    model: Place
+    """Folder or Hub name of the reference policy; "fake" for a dry run. It reads the policy's template switches."""
+    dtype: PolicyDtype = "auto"
+    """As policy.dtype."""
+    head: HeadDtype = "float32"
+    """Of the product with the vocabulary; float16 is faster on a GPU. Logits are summed up in float32 either way."""
+    batch_tokens: int | None = Field(None, ge=1, le=2**31 - 1)
+    """As reward.batch_tokens."""
+
+
 class Rewriting(_Section):
     """EvolInstruct: how prompts are rewritten. The key of the recipe is `evolve`."""
 
@@ -175,7 +198,8 @@ class Selection(_Section):
     guard: GuardName = "degenerate"
     """degenerate: no ties, no (nearly) identical pairs, no cut-off winner. paper: max against min, no check."""
     pair_rule: PairRule = "max_min"
-    """How a pair is made of the n responses; best against worst in the paper."""
+    """How a pair is made of the n responses; best against worst in the paper. given: as existing preference data has it
+    (`evolve score`)."""
     margin: float = Field(0.0, ge=0, le=1e12)
     """Smallest explicit margin of a pair, whatever the rule."""
     allow_cut_off: bool = False
@@ -202,10 +226,13 @@ class Recipe(_Section):
     """Names the run's folder unless a run is named: letters, digits, ".", "_" and "-". The file's name without .toml
     by default."""
     algorithm: Algorithm = "evolve-then-select"
-    """evolve-then-select: Algorithm 1, the paper's; select-then-evolve: Algorithm 2, eva's order."""
+    """evolve-then-select: Algorithm 1, the paper's; select-then-evolve: Algorithm 2, eva's order; select-only: the best
+    of D, with no evolution (Section 3.2, on existing preference data)."""
     prompts: Prompts
     policy: Policy
     reward: Reward
+    reference: Reference | None = None
+    """Without it implicit rewards are in SimPO's form, which needs no reference model."""
     rewriting: Rewriting = Field(Rewriting(), alias="evolve")
     sampling: Sampling = Sampling()
     selection: Selection = Selection()
@@ -224,7 +251,9 @@ class Recipe(_Section):
         return given if given is not None else 0.0 if self.policy.model == "fake" else MIN_CONTENT
 
     @model_validator(mode="after")
-    def _combined_needs_evolved(self) -> Recipe:
-        if self.selection.ranked == "combined" and self.algorithm == "select-then-evolve":
+    def _fits_the_algorithm(self) -> Recipe:
+        if self.selection.ranked == "combined" and self.algorithm != "evolve-then-select":
             raise ValueError("selection.pool = 'combined' ranks D and D' together, so it needs evolve-then-select")
+        if self.selection.pair_rule == "given" and self.algorithm != "select-only":
+            raise ValueError("selection.pair_rule = 'given' takes the pairs of existing data, so it needs select-only")
         return self

@@ -33,6 +33,8 @@ PAIR = np.dtype(
         ("n_tokens_rejected", np.int32),
         ("disagreement_chosen", float),  # of the reward models about a response, NaN where there is one model
         ("disagreement_rejected", float),
+        ("ref_logp_chosen", float),  # sums of log p(y|x) of the reference model, nats; NaN where there is none
+        ("ref_logp_rejected", float),
     ]
 )
 
@@ -167,4 +169,5 @@ def _gather(responses: Responses, kept: list[tuple[str, int, int]]) -> np.ndarra
         rows[f"logp_{side}"] = responses.logp[index]
         rows[f"n_tokens_{side}"] = responses.n_tokens[index]
         rows[f"disagreement_{side}"] = responses.disagreement[index]
+        rows[f"ref_logp_{side}"] = np.nan
     return rows
