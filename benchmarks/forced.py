@@ -76,7 +76,8 @@ def forced(forcing: TeacherForcing, window: int = 32) -> Scorer:
 
 def texts(data: str, rows: int, forcing: TeacherForcing) -> tuple[list[Asked], int]:
     """The first rows whose both sides fit the context and are what the template writes, and their tokens."""
-    asked, tokens = [], 0
+    asked: list[Asked] = []
+    tokens = 0
     for given in open_preferences(data).rows():
         if isinstance(given, RowDropped) or len(asked) == rows:
             continue

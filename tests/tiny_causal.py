@@ -20,7 +20,7 @@ LINE_END_TEMPLATE = (
 def causal(
     folder: Path, *, family: str = "Llama", seed: int = 0, limit: int = 512, template: str = LLAMA3_TEMPLATE
 ) -> Path:
-    """A causal model of a stock family (Llama, Qwen2, Qwen3, Gemma2, ...), its weights drawn so that it has opinions."""
+    """A causal model of a stock family (Llama, Qwen2, Qwen3, Gemma2, ...) with weights that give it opinions."""
     import transformers
 
     folder.mkdir(parents=True, exist_ok=True)

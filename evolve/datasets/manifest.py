@@ -41,7 +41,8 @@ def manifest(run: Run, outcome: Outcome) -> dict[str, Any]:
         ],
         "reference": _reference(run, outcome),
         "templates": {name: template.id for name, template in run.templates.items()},
-        "model_calls": {"rewrite": run.tally.rewrites, "sample": run.tally.samples, "reward": run.tally.scored},
+        "model_calls": {"rewrite": run.tally.rewrites, "sample": run.tally.samples, "reward": run.tally.scored}
+        | ({"reference": run.tally.referred} if run.tally.referred else {}),
         "rows": rows(run, outcome),
         "owed": dict(sorted(run.tally.owed.items())),
         "reward_errors": reward_errors(run, outcome),

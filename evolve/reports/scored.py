@@ -40,7 +40,7 @@ def scored(folder: Path, resolved: Resolved, tally: Tally) -> str:
     if resolved.reference:
         lines += _reference(pool, resolved)
     now = f"{tally.samples:,} responses ({tally.tokens:,} tokens)"
-    lines.append(f"  model calls now: {now}, {tally.scored:,} rewards and reference log-probabilities")
+    lines.append(f"  model calls now: {now}, {tally.scored:,} rewards, {tally.referred:,} by the reference")
     at = shlex.quote(str(folder) if "/" in str(folder) else f"./{folder}")
     lines.append(f"Next: evolve select {at} --metric map --k {resolved.recipe.selection.k}")
     return "\n".join([*lines, *_owed(tally)])
@@ -49,7 +49,7 @@ def scored(folder: Path, resolved: Resolved, tally: Tally) -> str:
 def referred(folder: Path, resolved: Resolved, compared: Mapping[str, Any], tally: Tally) -> str:
     """The text for stdout after a reference model was asked about the responses of a run."""
     pool = Pool(folder / "pool")
-    lines = [f"{folder}: {tally.scored:,} responses by the reference model now", *_reference(pool, resolved)]
+    lines = [f"{folder}: {tally.referred:,} responses by the reference model now", *_reference(pool, resolved)]
     if compared:
         lines.append(f"  the policy's teacher forcing against its sampling, {compared['responses']} responses:")
         if compared["largest"] is not None:

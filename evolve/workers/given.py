@@ -94,7 +94,8 @@ class GivenWorker:
     def __init__(self, pool: Pool, sampler: Maker, rewards_id: str, load: Callable[[], Forcing], tally: Tally) -> None:
         """`rewards_id` is the id of the data's own rewards; "" if it has none."""
         self.pool, self.sampler, self.rewards_id, self.tally = pool, sampler, rewards_id, tally
-        self._load, self._forcing = load, None
+        self._load = load
+        self._forcing: Forcing | None = None
         self._prompts = _keys(pool.prompts, "key", "verdict")
         self._responses = _keys(pool.responses(sampler.id), "id", "error")
         self._rewards = _keys(pool.rewards(rewards_id), "response_id", "error") if rewards_id else set()

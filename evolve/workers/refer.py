@@ -55,7 +55,7 @@ def refer_missing(
                     tally.owed.update(error for error in errors if is_owed(error))
                     tally.passed += len(found)
                     tally.worked += len(found)
-                    tally.scored += len(found)
+                    tally.referred += len(found)
         finally:
             pool.flush()
         return len(ids)

@@ -1,4 +1,4 @@
-"""Existing preference data in the forms that people publish: what of a row is prompt, pair and reward, and what leaves."""
+"""Existing preference data in the forms people publish: what of a row is prompt, pair and reward, and what leaves."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def test_columns_of_any_name_are_read_by_their_roles(tmp_path: Path) -> None:
     row = {"ask": "Why?", "a": GOOD, "b": BAD, "ra": 9, "rb": 7.5}
     named = {"prompt": "ask", "chosen": "a", "rejected": "b", "score_chosen": "ra", "score_rejected": "rb"}
     assert read(tmp_path, [row], named=named) == [ONE]
-    with pytest.raises(UserError, match="no role 'winner'.*Roles are prompt, chosen"):
+    with pytest.raises(UserError, match=r"no role 'winner'.*Roles are prompt, chosen"):
         read(tmp_path, [row], named={"winner": "a"})
     with pytest.raises(UserError, match="no column 'c'"):
         read(tmp_path, [row], named={"chosen": "c"})

@@ -152,7 +152,7 @@ def test_rewards_that_were_lost_are_read_again_without_the_policy(tmp_path: Path
     before = train(select(tmp_path / "run"))
     for part in (tmp_path / "run" / "pool" / "rewards" / resolved.rewards[0].id).glob("*.parquet"):
         part.unlink()
-    with pytest.raises(UserError, match="lack a log-probability or a reward. `evolve score`"):
+    with pytest.raises(UserError, match=r"lack a log-probability or a reward. `evolve score`"):
         select(tmp_path / "run")
     _, tally = score(data, tmp_path / "run")
     assert tally.samples == 0
@@ -202,7 +202,7 @@ def test_responses_over_the_context_leave_or_are_cut_where_asked_for(tmp_path: P
 def test_data_without_rewards_needs_a_reward_model(tmp_path: Path) -> None:
     bare = [{name: pair(i)[name] for name in ("prompt", "chosen", "rejected")} for i in range(N)]
     data = write(tmp_path / "data.jsonl", bare)
-    with pytest.raises(UserError, match="has no rewards.*--reward"):
+    with pytest.raises(UserError, match=r"has no rewards.*--reward"):
         score(data, tmp_path / "run")
     _, tally = score(data, tmp_path / "run", reward="fake")
     assert tally.scored == 2 * N
@@ -239,13 +239,13 @@ def test_a_reference_is_a_column_of_pairs_and_rows_of_its_own(tmp_path: Path) ->
     score(data, tmp_path / "plain")
     assert "ref_logp_chosen" not in train(select(tmp_path / "plain"))[0]
     _, tally = score(data, tmp_path / "run", reference="fake:7")
-    assert tally.scored == 2 * N
+    assert tally.referred == 2 * N
     for row in train(select(tmp_path / "run")):
         for side in ("chosen", "rejected"):
             assert np.isfinite(row[f"ref_logp_{side}"])
             assert row[f"ref_logp_{side}"] != row[f"logp_{side}"]
     _, again = score(data, tmp_path / "run", reference="fake:7")
-    assert again.scored == 0
+    assert again.referred == 0
     same, _ = score(data, tmp_path / "same", reference="fake")
     assert all(row["ref_logp_chosen"] == row["logp_chosen"] for row in train(select(tmp_path / "same")))
     assert same.reference is not None
@@ -253,7 +253,7 @@ def test_a_reference_is_a_column_of_pairs_and_rows_of_its_own(tmp_path: Path) ->
 
 def test_a_grown_run_is_not_mixed_with_given_pairs(tmp_path: Path, made: Any) -> None:
     data = write(tmp_path / "data.jsonl", list(map(pair, range(N))))
-    with pytest.raises(UserError, match="was grown. Give another name"):
+    with pytest.raises(UserError, match=r"was grown. Give another name"):
         score(data, made.run)
     given = {"algorithm": "select-only", "selection.pair_rule": "given"}
     with pytest.raises(UserError, match="its pairs were not given"):
