@@ -21,7 +21,7 @@ IterOption = Annotated[
 SetOption = Annotated[list[str] | None, typer.Option("--set", help="Any recipe key: --set sampling.n=8. May repeat.")]
 AlgoOption = Annotated[
     Algorithm | None,
-    typer.Option("--algo", "--algorithm", help="Algorithm 1, evolve then select, or Algorithm 2, eva's order."),
+    typer.Option("--algo", "--algorithm", help="Algorithm 1, evolve then select; 2, eva's order; or D alone."),
 ]
 MetricOption = Annotated[MetricName | None, typer.Option(help="M_AP, eva's M_r, -M_pi, or random.")]
 AlphaOption = Annotated[float | None, typer.Option(help="Weight of the implicit margin in M_AP.")]

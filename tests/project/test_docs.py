@@ -65,8 +65,8 @@ def test_the_reference_has_every_command_option_and_key() -> None:
             if parameter.name != "help":
                 assert parameter.opts[0] in section.lower() or parameter.name.upper() in section
     for section, field in keys_of(Recipe).items():
-        inner = getattr(field.annotation, "model_fields", None)
-        keys = [f"{section}.{key}" for key in keys_of(field.annotation)] if inner else [section]  # type: ignore[arg-type]
+        inner = section_of(field)
+        keys = [f"{section}.{key}" for key in keys_of(inner)] if inner else [section]
         assert all(f"| `{key}` |" in recipe for key in keys)
 
 
