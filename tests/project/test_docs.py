@@ -14,7 +14,7 @@ import evolve
 from docs.reference.generate import pages
 from evolve.cli.program import app
 from evolve.datasets.train import SCHEMA
-from evolve.recipe.loading import keys_of, override_recipe
+from evolve.recipe.loading import keys_of, override_recipe, section_of
 from evolve.recipe.sections import Recipe
 from places import ROOT
 
