@@ -69,7 +69,16 @@ def select_then_evolve(run: Steps) -> Outcome:
     return Outcome(dataset, evolved, additional, ranking, additional, concat(dataset, additional))  # D u D'_k
 
 
+def select_only(run: Steps) -> Outcome:
+    """No evolution: the best of D are the training set (Section 3.2, where D is existing preference data)."""
+    run.grow(sample=run.prompts)
+    dataset = run.gen_dataset(run.prompts)  # D
+    ranking = run.top_k(dataset)
+    return Outcome(dataset, Evolved([], [], [], 0), dataset.take([]), ranking, ranking.selected, ranking.selected)
+
+
 ALGORITHMS: dict[str, Callable[[Steps], Outcome]] = {
     "evolve-then-select": evolve_then_select,
     "select-then-evolve": select_then_evolve,
+    "select-only": select_only,
 }

@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+
 from evolve.algorithms import ALGORITHMS
-from evolve.executors import local
+from evolve.executors import forced, local
 from evolve.pool.claims import Claims, initial_key
 from evolve.pool.lookup import Lookup
 from evolve.pool.pool import Pool
@@ -19,11 +21,13 @@ from evolve.recipe import stored
 from evolve.recipe.resolved import Resolved, reread, resolve_recipe
 from evolve.recipe.sections import Recipe, Selection
 from evolve.views.evolved import Evolved, are_in_x, evolved_prompts, readable
+from evolve.views.given import check_given, given_pairs
 from evolve.views.guarding import guarded
 from evolve.views.length_trend import without_length_trend
 from evolve.views.outcome import Outcome, Ranking, check_k
 from evolve.views.pairs import Missing, Pairs, pairs_of
 from evolve.views.ranking import Material, initial, rank
+from evolve.views.references import with_references
 from evolve.views.responses import Responses, load_responses
 from evolve.watch.stages import Stages
 from evolve.watch.tally import Tally
@@ -74,6 +78,8 @@ class Run:
     def execute(self) -> Outcome:
         """Run the recipe's algorithm. Raises `Busy` if another process grows this run."""
         algorithm = ALGORITHMS[self.recipe.algorithm]
+        if self.recipe.selection.pair_rule == "given":
+            check_given(self.folder, None if not self.view_only else self.pool.description("x", self.resolved.x_id))
         if self.view_only:
             return algorithm(self)
         with self.pool.growing(self.sampler.id):
@@ -120,9 +126,9 @@ class Run:
 
     def grow(self, *, sample: Sequence[str] = (), rewrite: Sequence[str] = ()) -> None:
         """Compute what the pool lacks: first all that needs the policy, then, the policy gone, the rewards. A view
-        finds out as it reads (`_complete`).
+        finds out as it reads (`_complete`), and of given pairs `evolve score` has computed what there is.
         """
-        if self.view_only:
+        if self.view_only or self.recipe.selection.pair_rule == "given":
             return
         wanted, parents = set(sample), set(rewrite)
         self.tally.passed, self.tally.total = 0, self.jobs.count(len(wanted), len(parents))
@@ -139,6 +145,9 @@ class Run:
             limit, bound = self.resolved.reward_limit, self.recipe.min_content
             read = readable(self.pool, wanted, parents, self.templates, limit, bound)
             local.score(self.pool, self.resolved, read, self.tally)
+        if self.resolved.reference:
+            with self.stages.timed("reference", self.tally):
+                forced.refer(self.pool, self.resolved, read, self.tally)
         for view in ("responses", "texts"):  # of the pool as it was
             self.__dict__.pop(view, None)
 
@@ -191,10 +200,17 @@ class Run:
     def gen_dataset(self, prompt_ids: Sequence[str]) -> Pairs:
         """GenDataset's pairs (D or D'): best against worst of the n responses, and the guard."""
         rule = self.recipe.selection
-        with self._complete() as check:
-            pairs = pairs_of(self.responses, prompt_ids, rule, self.recipe.sampling.n)
-            check(pairs.dropped)
-        return guarded(pairs, self.texts, rule)
+        if rule.pair_rule == "given":
+            given = np.array(self.pool.description("x", self.resolved.x_id)["given"]).reshape(-1, 2)
+            pairs = given_pairs(self.pool, self.sampler.id, self.responses, prompt_ids, given, rule)
+        else:
+            with self._complete() as check:
+                pairs = pairs_of(self.responses, prompt_ids, rule, self.recipe.sampling.n)
+                check(pairs.dropped)
+        pairs = guarded(pairs, self.texts, rule)
+        if not self.resolved.reference:
+            return pairs
+        return with_references(pairs, self.pool, self.resolved.reference.id, rule.with_thoughts)
 
     def evol_instruct(self, parents: Sequence[str]) -> Evolved:
         """X' of `parents`, or X'_k."""

@@ -66,6 +66,11 @@ REASONS: dict[str, Reason] = {
     "out_of_memory": Reason(
         "did not fit the memory even alone", "lower reward.batch_tokens, or free the device", fault="machine"
     ),
+    # Of existing preference data, and of responses that a model is asked about afterwards.
+    "template_differs": Reason("the chat template does not write the response after its own generation prompt"),
+    "no_reward": Reason("the data has no reward for it", "give --reward MODEL"),
+    "bad_pair": Reason("chosen or rejected is no response to the prompt that can be read"),
+    "different_prompts": Reason("chosen and rejected answer different prompts"),
     # Of a line of a file to score.
     "not_an_object": Reason("no JSON object"),
     "no_prompt": Reason("no prompt in the line"),

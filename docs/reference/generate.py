@@ -14,14 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 import evolve
 from evolve.api import Dataset
 from evolve.cli.program import app
-from evolve.recipe.loading import keys_of
+from evolve.recipe.loading import keys_of, section_of
 from evolve.recipe.sections import Recipe
 from prompts.reasons import REASONS, is_owed
 
@@ -71,7 +70,7 @@ def recipe_page() -> str:
     ]
     for section, field in keys_of(Recipe).items():
         if _is_section(field):
-            model: Any = field.annotation
+            model: Any = section_of(field)
             parts += [f"## [{section}]", *([_plain(model.__doc__)] if model.__doc__ else [])]
             parts.append(_keys(keys_of(model), f"{section}."))
     return "\n\n".join(parts) + "\n"
@@ -118,7 +117,7 @@ def reasons_page() -> str:
 
 
 def _is_section(field: FieldInfo) -> bool:
-    return isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+    return section_of(field) is not None
 
 
 def _keys(fields: dict[str, FieldInfo], prefix: str) -> str:

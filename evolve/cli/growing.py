@@ -25,7 +25,7 @@ from evolve.cli.options import (
     is_of_the_view,
     overrides,
 )
-from evolve.cli.scoring import score
+from evolve.cli.scoring import score_lines
 from evolve.cli.terminal import say
 from prompts.errors import UserError
 
@@ -77,7 +77,7 @@ def annotate(
     if _is_file(target, out):
         if reward is None or out is None:
             raise UserError("To score a file: `evolve score FILE.jsonl --reward MODEL --out SCORES.jsonl`.")
-        return score(target, reward, out, batch_tokens, dtype, compat)
+        return score_lines(target, reward, out, batch_tokens, dtype, compat)
     from evolve.executors.local import score_run
     from evolve.recipe.resolved import reread
     from evolve.recipe.stored import kept, last_iteration, stored_recipe

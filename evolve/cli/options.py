@@ -21,7 +21,7 @@ IterOption = Annotated[
 SetOption = Annotated[list[str] | None, typer.Option("--set", help="Any recipe key: --set sampling.n=8. May repeat.")]
 AlgoOption = Annotated[
     Algorithm | None,
-    typer.Option("--algo", "--algorithm", help="Algorithm 1, evolve then select, or Algorithm 2, eva's order."),
+    typer.Option("--algo", "--algorithm", help="Algorithm 1, evolve then select; 2, eva's order; or D alone."),
 ]
 METRICS = ", ".join(get_args(MetricName))
 MetricOption = Annotated[

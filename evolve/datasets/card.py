@@ -13,7 +13,6 @@ def card(manifest: dict[str, Any], repo: str = "", revision: str = "") -> str:
     for the folder that the files lie in.
     """
     recipe, ranking, rows = manifest["recipe"], manifest["ranking"], manifest["rows"]
-    sampling = recipe["sampling"]
     alpha = f" (alpha {ranking['alpha']:g})" if ranking["metric"] in ("map", "map-signed") else ""
     books = "\n".join(
         f"| {stage.replace('_', ' ')} | {book['in']:,} | {book['kept']:,} | {_reasons(book['dropped'])} |"
@@ -36,13 +35,11 @@ tags: [preference, dpo, self-play, evolve-select]
 
 # {in_markdown(recipe["name"])}, iteration {manifest["iteration"]}: {recipe["algorithm"]} by {ranking["metric"]}{alpha}
 
-{rows["train"]["kept"]:,} preference pairs grown by self-play with evolve-select: prompts rewritten by the policy
-(EvolInstruct), {sampling["n"]} responses each (temperature {sampling["temperature"]:g}, top-p {sampling["top_p"]:g}),
-scored by a reward model, paired by the rule {recipe["selection"]["pair_rule"]}, selected by
+{_how(manifest)}, selected by
 {ranking["metric"]}{alpha}, k = {ranking["k"]}.
 
 - policy: {in_code(recipe["policy"]["model"])} ({in_code(manifest["sampler"]["fingerprint"])})
-- reward model: {rewards}
+- reward model: {rewards}{_reference(manifest)}
 - prompts: {in_code(recipe["prompts"]["source"])}
 - threshold tau_k {_number(ranking["threshold"])}
 - sigma_r {_number(ranking["sigma_r"])}, sigma_pi {_number(ranking["sigma_pi"])}
@@ -84,8 +81,33 @@ def _loading(repo: str, revision: str) -> str:
     )
 
 
+def _how(manifest: dict[str, Any]) -> str:
+    """How the pairs came to be."""
+    recipe, n = manifest["recipe"], manifest["rows"]["train"]["kept"]
+    sampling, rule = recipe["sampling"], recipe["selection"]["pair_rule"]
+    if rule == "given":
+        return f"""{n:,} preference pairs of existing data, chosen and rejected as the data has them,
+log-probabilities by teacher forcing of the policy"""
+    rewritten = "" if recipe["algorithm"] == "select-only" else "prompts rewritten by the policy\n(EvolInstruct), "
+    return f"""{n:,} preference pairs grown by self-play with evolve-select: {rewritten}{sampling["n"]} responses each \
+(temperature {sampling["temperature"]:g}, top-p {sampling["top_p"]:g}),
+scored by a reward model, paired by the rule {rule}"""
+
+
+def _reference(manifest: dict[str, Any]) -> str:
+    found = manifest["reference"]
+    if not found:
+        return ""
+    return f"\n- reference model: {in_code(found['reference'])} ({in_code(found['fingerprint'])}), `ref_logp_*`"
+
+
 def _covered(recipe: dict[str, Any]) -> str:
     """Which tokens the log-probabilities are of."""
+    if recipe["selection"]["pair_rule"] == "given":
+        return (
+            "`logp_*` are sums of log pi(y|x) over the tokens of the response as the policy's chat template writes it, "
+            "up\nto and with the token that closes the turn."
+        )
     if not recipe["policy"]["thought_tags"]:
         return "`logp_*` are sums of log pi(y|x) over the tokens of the response as sampled."
     if recipe["selection"]["with_thoughts"]:
@@ -101,6 +123,8 @@ def _covered(recipe: dict[str, Any]) -> str:
 
 def _ranked(recipe: dict[str, Any]) -> str:
     """Which rows have a standing by the metric, and what null means there."""
+    if recipe["algorithm"] == "select-only":
+        return "`metric_score`, `rank` and `selected` are of the pairs of D, of which these are the selected."
     if recipe["algorithm"] == "select-then-evolve":
         return (
             "`metric_score`, `rank` and `selected` are of the pairs of the initial prompts (D), which were ranked. In "

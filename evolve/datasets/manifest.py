@@ -43,8 +43,10 @@ def manifest(run: Run, outcome: Outcome) -> dict[str, Any]:
             | run.pool.description("reward", reward.id)
             for reward in run.rewards
         ],
+        "reference": _reference(run, outcome),
         "templates": {name: template.id for name, template in run.templates.items()},
-        "model_calls": {"rewrite": run.tally.rewrites, "sample": run.tally.samples, "reward": run.tally.scored},
+        "model_calls": {"rewrite": run.tally.rewrites, "sample": run.tally.samples, "reward": run.tally.scored}
+        | ({"reference": run.tally.referred} if run.tally.referred else {}),
         "rows": rows(run, outcome),
         "owed": dict(sorted(run.tally.owed.items())),
         "reward_errors": reward_errors(run, outcome),
@@ -66,6 +68,17 @@ def manifest(run: Run, outcome: Outcome) -> dict[str, Any]:
         "memory_mib": run.tally.memory_mib,
         "stages": {name: _stage(stage) for name, stage in run.stages.items()},
     }
+
+
+def _reference(run: Run, outcome: Outcome) -> dict[str, Any] | None:
+    """The reference model, if there is one, and of how many pairs of the training set it has said nothing."""
+    maker = run.resolved.reference
+    if maker is None:
+        return None
+    known = [np.isfinite(outcome.train.rows[f"ref_logp_{side}"]) for side in ("chosen", "rejected")]
+    missing = int((~np.logical_and(*known)).sum())
+    about = maker.settings | run.pool.description("reference", maker.id)
+    return {"id": maker.id, "reference": maker.model, "pairs_without": missing} | about
 
 
 def rows(run: Run, outcome: Outcome) -> dict[str, Any]:

@@ -48,6 +48,16 @@ SCHEMA = pa.schema(
 )
 
 WEIGHT = pa.field("weight", pa.float64())  # last, and only where selection.weight names a metric: in [0, 1]
+REFERENCE = ("ref_logp_chosen", "ref_logp_rejected")  # sums of log p(y|x) of the reference model, nats
+
+
+def schema_of(pairs: Pairs) -> pa.Schema:
+    """The columns of a dataset: those of a reference model only where it has said something."""
+    if not any(np.isfinite(pairs.rows[name]).any() for name in REFERENCE):
+        return SCHEMA
+    fields = list(SCHEMA)
+    at = SCHEMA.get_field_index("n_tokens_chosen")
+    return pa.schema([*fields[:at], *((name, pa.float64()) for name in REFERENCE), *fields[at:]])
 
 
 class Standings:
@@ -120,17 +130,20 @@ def write_pairs(
     """Write `pairs` of an iteration in their order, with a column `weight` where there are weights by pair id. Texts
     are looked up some at a time: memory does not grow with the set.
     """
-    tables = _tables(pairs, standings, origins, iteration, texts)
+    schema = schema_of(pairs)
+    tables = _tables(pairs, standings, origins, iteration, texts, schema)
     if weights is None:
-        return write_parquet(path, SCHEMA, tables, CHUNK)
+        return write_parquet(path, schema, tables, CHUNK)
     weighed = (
         table.append_column(WEIGHT, pa.array([weights[one] for one in table["pair_id"].to_pylist()], WEIGHT.type))
         for table in tables
     )
-    return write_parquet(path, SCHEMA.append(WEIGHT), weighed, CHUNK)
+    return write_parquet(path, schema.append(WEIGHT), weighed, CHUNK)
 
 
-def _tables(pairs: Pairs, standings: Standings, origins: Origins, iteration: int, texts: Texts) -> Iterator[pa.Table]:
+def _tables(
+    pairs: Pairs, standings: Standings, origins: Origins, iteration: int, texts: Texts, schema: pa.Schema
+) -> Iterator[pa.Table]:
     ids = id_array(pairs.ids)
     start, step = 0, CHUNK
     while start < len(pairs):
@@ -139,19 +152,19 @@ def _tables(pairs: Pairs, standings: Standings, origins: Origins, iteration: int
         said = texts.said(np.concatenate([part.rows["chosen_id"], part.rows["rejected_id"]]))
         known = {"prompt": asked, "chosen": said[: len(part)], "rejected": said[len(part) :]}
         known |= {"iteration": pa.repeat(pa.scalar(iteration, pa.int32()), len(part))}
-        known |= _numbers(part, ids[start : start + len(part)])
+        known |= _numbers(part, ids[start : start + len(part)], schema)
         known |= standings.of(ids[start : start + len(part)]) | origins.of(part.rows["prompt_id"])
         start, step = start + len(part), rows_at_once(len(part), asked.nbytes + said.nbytes)
-        yield pa.Table.from_arrays([known[field.name] for field in SCHEMA], schema=SCHEMA)
+        yield pa.Table.from_arrays([known[field.name] for field in schema], schema=schema)
 
 
-def _numbers(part: Pairs, pair_ids: np.ndarray) -> dict[str, pa.Array]:
-    names = [name for name in PAIR.names or () if name in SCHEMA.names]
+def _numbers(part: Pairs, pair_ids: np.ndarray, schema: pa.Schema) -> dict[str, pa.Array]:
+    names = [name for name in PAIR.names or () if name in schema.names]
     found: dict[str, np.ndarray] = {name: part.rows[name] for name in names} | {"pair_id": pair_ids}
     found |= {"reward_margin": part.explicit, "implicit_margin": part.implicit}
     return {
         name: pa.array(text_of(values), pa.string())
         if name.endswith("_id")
-        else pa.array(np.ascontiguousarray(values), SCHEMA.field(name).type, from_pandas=True)
+        else pa.array(np.ascontiguousarray(values), schema.field(name).type, from_pandas=True)
         for name, values in found.items()
     }

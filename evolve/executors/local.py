@@ -89,7 +89,7 @@ def score_run(folder: Path, resolved: Resolved, following: bool) -> str:
     """The reward worker as a command of its own: on another device, beside the sampler or after it."""
     pool, tally = Pool(folder / "pool"), Tally()
     for maker in resolved.rewards:
-        worker = _worker(pool, resolved, maker, tally, partial(_readable, pool, resolved))
+        worker = _worker(pool, resolved, maker, tally, partial(readable_prompts, pool, resolved))
         if following:
             _follow(worker)
         else:
@@ -98,7 +98,7 @@ def score_run(folder: Path, resolved: Resolved, following: bool) -> str:
     return f"{folder}: {tally.scored:,} responses scored now"
 
 
-def _readable(pool: Pool, resolved: Resolved) -> Collection[str]:
+def readable_prompts(pool: Pool, resolved: Resolved) -> Collection[str]:
     """The prompts whose responses a recipe reads, as far as they are there."""
     x = set(pool.description("x", resolved.x_id).get("ids", ()))
     return readable(pool, x, x, resolved.templates, resolved.reward_limit, resolved.recipe.min_content)

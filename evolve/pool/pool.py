@@ -51,6 +51,10 @@ class Pool:
         """The rewards of one model: models that score side by side never touch each other's parts."""
         return self._table("rewards", reward_id)
 
+    def logprobs(self, reference_id: str) -> Table:
+        """The log-probabilities that one reference model gives to responses."""
+        return self._table("logprobs", reference_id)
+
     def sampler_ids(self) -> list[str]:
         """The samplers that have responses."""
         return self._folders("responses")
@@ -58,6 +62,10 @@ class Pool:
     def reward_ids(self) -> list[str]:
         """The reward models that have scored anything."""
         return self._folders("rewards")
+
+    def reference_ids(self) -> list[str]:
+        """The reference models that have given log-probabilities."""
+        return self._folders("logprobs")
 
     def _folders(self, name: str) -> list[str]:
         found = (self.folder / name).glob("*")
@@ -92,6 +100,19 @@ class Pool:
             yield
             self.flush()
             compact(self.rewards(reward_id))
+
+    @contextmanager
+    def referring(self, reference_id: str) -> Iterator[None]:
+        """Be the one process that appends this model's log-probabilities. Raises `Busy` if there is another."""
+        self.check_is_there()
+        with told(self.folder):
+            (self.folder / "logprobs").mkdir(exist_ok=True)
+        lock = self.folder / "logprobs" / f"{reference_id}.lock"
+        with exclusive(lock, f"The log-probabilities of {self.folder.parent}"):
+            self.logprobs(reference_id).own()
+            yield
+            self.flush()
+            compact(self.logprobs(reference_id))
 
     def check_is_there(self) -> None:
         """Raise `UserError` if the pool's folder is gone: it was removed or moved while a command was at it."""

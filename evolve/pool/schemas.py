@@ -40,6 +40,18 @@ SCHEMAS = {
             ("finish_reason", pa.string()),
             ("seed", pa.int64()),
             ("token_ids", pa.list_(pa.int32())),
+            ("note", pa.string()),  # of given responses: how text and tokens disagree (generation.response_tokens)
+            ("error", pa.string()),
+        ]
+    ),
+    # What a reference model says of responses, whoever wrote them, by teacher forcing.
+    "logprobs": pa.schema(
+        [
+            ("response_id", pa.string()),
+            ("logp", pa.float64()),  # sum of log p(y|x), nats, temperature 1, full vocabulary
+            ("n_tokens", pa.int32()),  # of its own tokenizer, with the end-of-turn token where the turn was closed
+            ("thought_logp", pa.float64()),  # of logp the share of the thoughts
+            ("note", pa.string()),  # how text and tokens disagree; generation.response_tokens
             ("error", pa.string()),
         ]
     ),

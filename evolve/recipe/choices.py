@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-Algorithm = Literal["evolve-then-select", "select-then-evolve"]
+Algorithm = Literal["evolve-then-select", "select-then-evolve", "select-only"]
 MetricName = Literal[
     "map", "eva", "implicit", "uniform", "m-plus", "m-1", "map-signed", "uni-dpo", "dpo-gap",
     "gap", "maxmean", "var", "dts", "mean", "mean-inv", "pvar", "delta-ucb",
@@ -13,11 +13,12 @@ ImplicitForm = Literal["simpo", "dpo"]
 Mode = Literal["top", "threshold", "sample"]
 Balance = Literal["none", "strategy", "parent"]
 LengthTrend = Literal["keep", "remove"]
-PairRule = Literal["max_min", "max_random", "mu_minus_2sigma", "length_matched"]
+PairRule = Literal["max_min", "max_random", "mu_minus_2sigma", "length_matched", "given"]
 GuardName = Literal["degenerate", "paper", "strict"]
 GuardCheck = Literal["empty", "cut_off", "identical", "tie", "near_identical", "refusal", "truncation"]
 RankedSet = Literal["evolved", "combined"]
 PolicyDtype = Literal["auto", "float32", "bfloat16", "float16"]
+HeadDtype = Literal["float32", "float16"]
 RewardDtype = Literal["auto", "float32", "bfloat16"]
 NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}"  # of a recipe or a run: it names a folder under runs/
 ExportForm = Literal["trl", "openrlhf", "llamafactory", "responses"]

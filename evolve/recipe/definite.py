@@ -49,6 +49,9 @@ def definite(recipe: Recipe, earlier: Recipe | None = None) -> Recipe:
             "base_url": _base_url(recipe, earlier),
         },
     }
+    if recipe.reference is not None:
+        reference = _pin(recipe.reference.model, pinned)
+        settings["reference"] = {"model": reference, "dtype": _policy_dtype(reference, recipe.reference.dtype)}
     data = recipe.model_dump()
     for section, values in settings.items():
         data[section] |= values
@@ -60,6 +63,7 @@ def _pins(earlier: Recipe | None) -> dict[str, str]:
     if earlier is None:
         return {}
     names = [earlier.policy.model, earlier.reward.model, *earlier.reward.ensemble]
+    names += [earlier.reference.model] if earlier.reference else []
     return {name.partition("@")[0]: name for name in names if "@" in name and not Path(name).expanduser().is_dir()}
 
 

@@ -34,6 +34,7 @@ DECIDING = (
     "vocab.json",
 )
 NO_WEIGHTS = ("optimizer", "scheduler", "training_args", "rng_state", "adapter_")
+GIVEN = "given"  # in the place of a reward model: the rewards that existing preference data has
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -75,8 +76,8 @@ def weight_files(folder: Path) -> list[Path]:
 
 
 def is_weightless(model: str) -> bool:
-    """Whether a model's name says it all: the fakes, and a judge behind a server."""
-    return model == "fake" or model.startswith(("fake:", "openai:"))
+    """Whether a model's name says it all: the fakes, a judge behind a server, and the data itself."""
+    return model in ("fake", GIVEN) or model.startswith(("fake:", "openai:", f"{GIVEN}:"))
 
 
 def source_digests(source: str, split: str | None = None) -> list[str]:

@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 from importlib import metadata
 from typing import Any
 
-from evolve.recipe.fingerprint import fingerprint, source_digests
+from evolve.recipe.fingerprint import fingerprint, is_weightless, source_digests
 from evolve.recipe.sections import Policy, Recipe, Reward
 from generation.engines.options import moving_tokens
 from prompts import RewriteTemplate, content_id
 from rewards.loading import kind_of
+
+FORCED = "teacher forcing 1"  # counted up when the same model would say something else of the same texts
 
 
 @dataclass(frozen=True)
@@ -66,10 +68,38 @@ def rewards_of(recipe: Recipe) -> list[Maker]:
             from rewards.models.judge import TEMPLATE
 
             settings |= {"base_url": reward.base_url, "template": content_id("judge template", TEMPLATE)}
-        if kind_of(model) == "pairwise":
+        if not is_weightless(model) and kind_of(model) == "pairwise":
             settings["n"] = recipe.sampling.n
         makers.append(Maker(model, content_id("reward", settings), settings, weight))
     return makers
+
+
+def forced_sampler_of(recipe: Recipe, *, head: str, truncate: bool) -> Maker:
+    """The policy of a definite recipe as one that is asked, by teacher forcing, about responses that are there."""
+    policy = recipe.policy
+    settings = {
+        "method": FORCED,
+        "fingerprint": fingerprint(policy.model),
+        "dtype": policy.dtype,
+        "head": head,
+        "max_model_len": policy.max_model_len,
+        "truncate": truncate,
+    } | template_settings(policy)
+    return Maker(policy.model, content_id("sampler", settings), settings)
+
+
+def reference_of(recipe: Recipe) -> Maker | None:
+    """The reference model of a definite recipe."""
+    reference = recipe.reference
+    if reference is None:
+        return None
+    settings = {
+        "method": FORCED,
+        "fingerprint": fingerprint(reference.model),
+        "dtype": reference.dtype,
+        "head": reference.head,
+    } | template_settings(recipe.policy)
+    return Maker(reference.model, content_id("reference", settings), settings)
 
 
 def template_settings(section: Policy | Reward) -> dict[str, Any]:
@@ -99,12 +129,18 @@ def x_of(recipe: Recipe) -> str:
 
 
 def dataset_of(
-    x_id: str, templates: Iterable[RewriteTemplate], sampler: Maker, rewards: Sequence[Maker], recipe: Recipe
+    x_id: str,
+    templates: Iterable[RewriteTemplate],
+    sampler: Maker,
+    rewards: Sequence[Maker],
+    recipe: Recipe,
+    reference: Maker | None = None,
 ) -> str:
     """Identity of all that a dataset depends on beside the selection: X, templates, sampler, reward models, n,
-    and the bound that rewrites are held against.
+    the bound that rewrites are held against, and the reference model where there is one.
     """
     worded = [[template.strategy, template.id] for template in templates]
     scored = [[maker.id, maker.weight] for maker in rewards]
     n = [recipe.sampling.n, recipe.rewriting.per_strategy]
-    return content_id("dataset", x_id, worded, sampler.id, scored, n, recipe.min_content)
+    also = [reference.id] if reference else []
+    return content_id("dataset", x_id, worded, sampler.id, scored, n, recipe.min_content, *also)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
@@ -127,8 +127,14 @@ def _keys(section: tuple[int | str, ...]) -> list[str]:
     """The keys of a section of the recipe."""
     model: Any = Recipe
     for name in section:
-        model = keys_of(model)[str(name)].annotation
+        model = section_of(keys_of(model)[str(name)])
     return list(keys_of(model))
+
+
+def section_of(field: FieldInfo) -> type[BaseModel] | None:
+    """The section that a key holds, also where it may be left out; None for a plain value."""
+    kinds = get_args(field.annotation) or (field.annotation,)
+    return next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
 
 
 def keys_of(model: type[BaseModel]) -> dict[str, FieldInfo]:

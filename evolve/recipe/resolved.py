@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from evolve.recipe.definite import definite
-from evolve.recipe.identity import Maker, dataset_of, rewards_of, sampler_of, x_of
+from evolve.recipe.identity import Maker, dataset_of, reference_of, rewards_of, sampler_of, x_of
 from evolve.recipe.sections import Recipe
 from generation.engines.options import moving_tokens
 from prompts import RewriteTemplate, load_rewrite_templates
@@ -29,11 +29,12 @@ class Resolved:
     templates: dict[str, RewriteTemplate]
     x_id: str
     reward_limit: int | None
+    reference: Maker | None = None
 
     @property
     def made_of(self) -> str:
         """Identity of all that a dataset depends on beside the selection."""
-        return dataset_of(self.x_id, self.templates.values(), self.sampler, self.rewards, self.recipe)
+        return dataset_of(self.x_id, self.templates.values(), self.sampler, self.rewards, self.recipe, self.reference)
 
     def as_json(self) -> dict[str, Any]:
         """What `from_json` reads."""
@@ -44,6 +45,7 @@ class Resolved:
             "templates": {name: template.text for name, template in self.templates.items()},
             "x": self.x_id,
             "reward_limit": self.reward_limit,
+            "reference": asdict(self.reference) if self.reference else None,
         }
 
 
@@ -56,6 +58,7 @@ def from_json(data: dict[str, Any]) -> Resolved:
         {name: RewriteTemplate(name, text) for name, text in data["templates"].items()},
         str(data["x"]),
         data["reward_limit"],
+        Maker(**data["reference"]) if data.get("reference") else None,
     )
 
 
@@ -70,7 +73,15 @@ def resolve_recipe(recipe: Recipe, kept: Resolved | None, first: Resolved | None
     if first and x_id != first.x_id and _draws(first.recipe) == _draws(recipe):
         log.warning("%s has changed since X was drawn from it. X stays as it is.", recipe.prompts.source)
         x_id = first.x_id
-    return Resolved(recipe, sampler_of(recipe), rewards_of(recipe), _templates(recipe), x_id, _tightest(recipe))
+    return Resolved(
+        recipe,
+        sampler_of(recipe),
+        rewards_of(recipe),
+        _templates(recipe),
+        x_id,
+        _tightest(recipe),
+        reference_of(recipe),
+    )
 
 
 def reread(recipe: Recipe, kept: Resolved) -> Resolved:
@@ -79,9 +90,11 @@ def reread(recipe: Recipe, kept: Resolved) -> Resolved:
     Only a section that differs from the kept one is resolved anew.
     """
     same_reward = _scores(recipe) == _scores(kept.recipe)
+    same_reference = recipe.reference == kept.recipe.reference
     same_templates = recipe.rewriting.templates == kept.recipe.rewriting.templates
     same_templates = same_templates and set(recipe.rewriting.strategies) <= set(kept.templates)
-    changed = definite(recipe, kept.recipe) if not same_reward or _samples(recipe) != _samples(kept.recipe) else recipe
+    same = same_reward and same_reference and _samples(recipe) == _samples(kept.recipe)
+    changed = recipe if same else definite(recipe, kept.recipe)
     return Resolved(
         recipe=changed,
         sampler=kept.sampler if _samples(recipe) == _samples(kept.recipe) else sampler_of(changed),
@@ -91,6 +104,7 @@ def reread(recipe: Recipe, kept: Resolved) -> Resolved:
         else _templates(recipe),
         x_id=kept.x_id if _draws(recipe) == _draws(kept.recipe) else x_of(changed),
         reward_limit=kept.reward_limit if same_reward else _tightest(changed),
+        reference=kept.reference if same_reference else reference_of(changed),
     )
 
 

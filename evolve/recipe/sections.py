@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from evolve.recipe.choices import NAME, Algorithm, PolicyDtype, RewardDtype
+from evolve.recipe.choices import NAME, Algorithm, HeadDtype, PolicyDtype, RewardDtype
 from evolve.recipe.section import Section
 from evolve.recipe.selection import Selection
 from evolve.recipe.soundness import Place, faults
@@ -17,7 +17,7 @@ from generation.template import check_date, check_kwargs
 from prompts import STRATEGIES
 from prompts.errors import UserError
 
-__all__ = ["Policy", "Prompts", "Recipe", "Reward", "Rewriting", "Sampling", "Selection"]
+__all__ = ["Policy", "Prompts", "Recipe", "Reference", "Reward", "Rewriting", "Sampling", "Selection"]
 
 _SEED = Field(0, ge=-(2**63), le=2**63 - 1)
 
@@ -121,6 +121,19 @@ class Reward(Section):
         return self
 
 
+class Reference(Section):
+    """A reference model, whose log-probabilities of the responses are computed by teacher forcing: DPO's reward."""
+
+    model: Place
+    """Folder or Hub name of the reference policy; "fake" for a dry run. It reads the policy's template switches."""
+    dtype: PolicyDtype = "auto"
+    """As policy.dtype."""
+    head: HeadDtype = "float32"
+    """Of the product with the vocabulary; float16 is faster on a GPU. Logits are summed up in float32 either way."""
+    batch_tokens: int | None = Field(None, ge=1, le=2**31 - 1)
+    """As reward.batch_tokens."""
+
+
 class Rewriting(Section):
     """EvolInstruct: how prompts are rewritten. The key of the recipe is `evolve`."""
 
@@ -166,10 +179,13 @@ class Recipe(Section):
     """Names the run's folder unless a run is named: letters, digits, ".", "_" and "-". The file's name without .toml
     by default."""
     algorithm: Algorithm = "evolve-then-select"
-    """evolve-then-select: Algorithm 1, the paper's; select-then-evolve: Algorithm 2, eva's order."""
+    """evolve-then-select: Algorithm 1, the paper's; select-then-evolve: Algorithm 2, eva's order; select-only: the best
+    of D, with no evolution (Section 3.2, on existing preference data)."""
     prompts: Prompts
     policy: Policy
     reward: Reward
+    reference: Reference | None = None
+    """Without it implicit rewards are in SimPO's form, which needs no reference model."""
     rewriting: Rewriting = Field(Rewriting(), alias="evolve")
     sampling: Sampling = Sampling()
     selection: Selection = Selection()
@@ -188,7 +204,9 @@ class Recipe(Section):
         return given if given is not None else 0.0 if self.policy.model == "fake" else MIN_CONTENT
 
     @model_validator(mode="after")
-    def _combined_needs_evolved(self) -> Recipe:
-        if self.selection.ranked == "combined" and self.algorithm == "select-then-evolve":
+    def _fits_the_algorithm(self) -> Recipe:
+        if self.selection.ranked == "combined" and self.algorithm != "evolve-then-select":
             raise ValueError("selection.pool = 'combined' ranks D and D' together, so it needs evolve-then-select")
+        if self.selection.pair_rule == "given" and self.algorithm != "select-only":
+            raise ValueError("selection.pair_rule = 'given' takes the pairs of existing data, so it needs select-only")
         return self

@@ -73,7 +73,8 @@ class Selection(Section):
     trainer_tokens: _COUNT | None = None
     """Tokens of a response that the trainer keeps, for the check "truncation"."""
     pair_rule: PairRule = "max_min"
-    """How a pair is made of the n responses; best against worst in the paper."""
+    """How a pair is made of the n responses; best against worst in the paper. given: as existing preference data has it
+    (`evolve score`)."""
     margin: float = Field(0.0, ge=0, le=1e12)
     """Smallest explicit margin of a pair, whatever the rule."""
     allow_cut_off: bool = False

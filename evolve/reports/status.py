@@ -29,6 +29,7 @@ def describe(folder: Path) -> str:
     lines += _responses(pool)
     for reward_id in pool.reward_ids():
         lines += _rewards(pool, reward_id)
+    lines += [line for one in pool.reference_ids() for line in _references(pool, one)]
     damaged = list((folder / "pool").rglob("*.damaged"))
     lines += [f"  damaged    {path} (set aside; its rows are computed again by `evolve run`)" for path in damaged]
     datasets = sorted(folder.glob("iteration-*/*/*/manifest.json"))
@@ -54,7 +55,7 @@ def _responses(pool: Pool) -> list[str]:
         for sampler_id, n in rows.most_common()
     ]
     if refused:
-        lines.append(f"  refused    {refused.total():,} prompts{_listed(refused)}")
+        lines.append(f"  refused    {refused.total():,} prompts or responses{_listed(refused)}")
     if orphans:
         lines.append(f"  orphans    {orphans:,} responses whose prompt was lost: not read")
     return lines
@@ -71,6 +72,15 @@ def _rewards(pool: Pool, reward_id: str) -> list[str]:
         errors.update(error for error in part["error"].to_pylist() if error)
     name = _name(pool.description("reward", reward_id).get("reward"))
     return [f"  rewards    {n:,} by {name} ({reward_id}){_listed(errors)}"]
+
+
+def _references(pool: Pool, reference_id: str) -> list[str]:
+    n, errors = 0, Counter[str]()
+    for part in pool.logprobs(reference_id).scan(["error"]):
+        n += len(part)
+        errors.update(error for error in part["error"].to_pylist() if error)
+    name = _name(pool.description("reference", reference_id).get("reference"))
+    return [f"  reference  {n:,} by {name} ({reference_id}){_listed(errors)}"]
 
 
 def _listed(counts: Counter[str]) -> str:

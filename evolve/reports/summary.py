@@ -61,6 +61,9 @@ def _counts(folder: Path, manifest: dict[str, Any]) -> str:
             for stage in ("prompts", "gen_dataset_initial", "selection", "evol_instruct", "gen_dataset_evolved")
         }
         names["selection"] = f"D_k  by {ranking['metric']}"
+    if manifest["recipe"]["algorithm"] == "select-only":
+        names = {stage: names[stage] for stage in ("prompts", "gen_dataset_initial")}
+        names |= {"selection": f"best by {ranking['metric']}"}
     for stage, name in names.items():
         book = rows[stage]
         dropped = ", ".join(

@@ -51,6 +51,27 @@ def conversation(value: Sequence[Any]) -> list[Message]:
     return turns
 
 
+def exchange(value: Any) -> tuple[list[Message], str]:
+    """The prompt, empty where none is there, and the response, as it is, of messages that end with an answer: a list of
+    them, one alone, such a list stored as text, or a transcript of Human and Assistant. Raises RowDropped.
+    """
+    if isinstance(value, str) and value.lstrip().startswith("Human:"):
+        _, *said = _SPEAKER.split(value.rstrip())
+        turns = [{"role": who.lower().replace("human", "user"), "content": what.strip()} for who, what in _pairs(said)]
+        value = turns
+    turns = list(value) if isinstance(value, list) else [value]
+    if not turns or _role(turns[-1]) != "assistant":
+        raise RowDropped("bad_pair", "a conversation that does not end with an answer of the assistant")
+    asked = conversation(turns[:-1]) if len(turns) > 1 else []
+    if len(turns) > 1 and (not asked or asked[-1]["role"] != "user"):
+        raise RowDropped("bad_pair", "an answer that does not follow a user turn")
+    return asked, _turn(turns[-1])["content"]
+
+
+def _pairs(said: list[str]) -> list[tuple[str, str]]:
+    return list(zip(said[::2], said[1::2], strict=True))
+
+
 def unpacked(value: Any) -> Any:
     """A conversation that was stored as text (JSON, or a transcript that ends where the assistant speaks) or under a
     name of its own; any other value as it is, JSON with words after it too. Raises RowDropped for text that begins as
@@ -109,10 +130,7 @@ def _transcript(text: str) -> list[Any] | None:
     if not text.rstrip().endswith("\n\nAssistant:") or not text.lstrip().startswith("Human:"):
         return None
     _, *said = _SPEAKER.split(text)
-    return [
-        {"role": "user" if who == "Human" else "assistant", "content": what.strip()}
-        for who, what in zip(said[::2], said[1::2], strict=True)
-    ]
+    return [{"role": "user" if who == "Human" else "assistant", "content": what.strip()} for who, what in _pairs(said)]
 
 
 def _role(item: Any) -> str | None:

@@ -61,7 +61,7 @@ def check_k(recipe: Recipe, n_prompts: int) -> None:
     """Raise `UserError` for a k that is larger than any set there can be, before a model has done any work for it."""
     k, rewriting = recipe.selection.k, recipe.rewriting
     n_rewrites = n_prompts * len(rewriting.strategies) * rewriting.per_strategy
-    if recipe.algorithm == "select-then-evolve":
+    if recipe.algorithm != "evolve-then-select":
         most, what = n_prompts, f"{n_prompts} prompts"
     elif recipe.selection.ranked == "combined":
         most, what = n_prompts + n_rewrites, f"{n_prompts} prompts and at most {n_rewrites} rewrites of them"

@@ -37,6 +37,8 @@ PAIR = np.dtype(
         ("n_tokens_rejected", np.int32),
         ("disagreement_chosen", float),  # of the reward models about a response, NaN where there is one model
         ("disagreement_rejected", float),
+        ("ref_logp_chosen", float),  # sums of log p(y|x) of the reference model, nats; NaN where there is none
+        ("ref_logp_rejected", float),
     ]
 )
 
@@ -183,4 +185,5 @@ def _gather(responses: Responses, prompt_ids: np.ndarray, chosen: np.ndarray, re
         rows[f"logp_{side}"] = responses.logp[places]
         rows[f"n_tokens_{side}"] = responses.n_tokens[places]
         rows[f"disagreement_{side}"] = responses.disagreement[places]
+        rows[f"ref_logp_{side}"] = np.nan
     return rows

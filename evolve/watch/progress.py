@@ -74,8 +74,8 @@ def _figures(tally: Tally, begun: _Begun) -> list[str]:
     if tally.tokens > before.tokens:
         figures.append(f"{tally.rewrites:,} rewrites, {tally.samples:,} responses")
         figures.append(f"{(tally.tokens - before.tokens) / seconds:,.0f} tokens/s")
-    if tally.scored > before.scored:
-        figures.append(f"{(tally.scored - before.scored) / seconds:,.0f} responses/s")
+    if scored := tally.scored - before.scored + tally.referred - before.referred:
+        figures.append(f"{scored / seconds:,.0f} responses/s")
     worked = tally.worked - before.worked
     if worked and tally.total > tally.passed:
         left = seconds * (tally.total - tally.passed) / worked

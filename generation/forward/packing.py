@@ -51,10 +51,18 @@ class Pack:
     segments: list[Segment]
     reads: list[list[int]]
 
-    def single(self, place: int) -> Segment:
-        """The token at `place` alone, as a segment."""
-        segment = self.segments[bisect_right(self.segments, place, key=lambda s: s.start) - 1]
-        return segment.part(place, place + 1)
+    def spans(self, places: Sequence[int]) -> list[Segment]:
+        """The tokens at `places` (ascending) as segments in the same order, neighbours of one segment together."""
+        found: list[Segment] = []
+        for place in places:
+            if found and place == found[-1].end < self._segment_of(found[-1].start).end:
+                found[-1] = found[-1].part(found[-1].start, place + 1)
+            else:
+                found.append(self._segment_of(place).part(place, place + 1))
+        return found
+
+    def _segment_of(self, place: int) -> Segment:
+        return self.segments[bisect_right(self.segments, place, key=lambda s: s.start) - 1]
 
 
 def lay_out(rows: Sequence[Row], *, share: bool) -> Pack:

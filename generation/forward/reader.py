@@ -80,7 +80,7 @@ class Reader:
         ids = torch.tensor(pack.ids + rest, device=self.device)
         positions = torch.tensor(pack.positions + rest, device=self.device)
         every = Work(pack.segments, self.device, self.backbone.dtype)
-        last = Work([pack.single(place) for place in places], self.device, self.backbone.dtype)
+        last = Work(pack.spans(places), self.device, self.backbone.dtype)
         states = read_states(self.backbone, ids, positions, every, last, torch.tensor(places, device=self.device))
         index = {place: i for i, place in enumerate(places)}
         return [states[[index[place] for place in reads]] for reads in pack.reads]

@@ -34,7 +34,13 @@ def test_a_shared_prefix_is_laid_once() -> None:
         Segment(5, 6, 0, 3, 5),
         Segment(6, 8, 6, 6, 6),
     ]
-    assert pack.single(4) == Segment(4, 5, 0, 3, 3)
+    assert pack.spans([4]) == [Segment(4, 5, 0, 3, 3)]
+    assert pack.spans([2, 3, 4, 5, 7]) == [
+        Segment(2, 3, 0, 0, 0),  # neighbours of another segment see other keys
+        Segment(3, 5, 0, 3, 3),
+        Segment(5, 6, 0, 3, 5),
+        Segment(7, 8, 6, 6, 6),
+    ]
     assert list(Segment(5, 9, 0, 3, 5).blocks(3)) == [Segment(5, 8, 0, 3, 5), Segment(8, 9, 0, 3, 5)]
     assert pack.reads == [[1, 4], [1, 5], [6, 7]]
 
@@ -200,13 +206,13 @@ def test_both_ways_of_packed_attention_equal_plain_attention_row_by_row() -> Non
     scores = query @ key.repeat_interleave(2, 1).transpose(2, 3) * 0.3
     weights = torch.softmax(scores.masked_fill(~whole, float("-inf")), -1)
     expected = (weights @ value.repeat_interleave(2, 1)).transpose(1, 2)
-    cpu, places = torch.device("cpu"), [0, 49, 50, 200, tokens - 1]
+    cpu, places = torch.device("cpu"), [0, 48, 49, 50, 51, *range(100, 300), tokens - 1]
     for dtype in (torch.float32, torch.bfloat16):  # of the model: the tensors here are float32 for both
         every = Work(pack.segments, cpu, dtype)
         assert every.products == (dtype == torch.float32)
         found = packed_attention(query[0], key[0], value[0], 0.3, every)
         assert torch.allclose(found, expected[0].flatten(1), atol=1e-5)
-        last = Work([pack.single(place) for place in places], cpu, dtype)
+        last = Work(pack.spans(places), cpu, dtype)
         found = packed_attention(query[0, :, places], key[0], value[0], 0.3, last)
         assert torch.allclose(found, expected[0, places].flatten(1), atol=1e-5)
         padded = packed_attention(torch.cat([query[0], query[0, :, :3]], 1), key[0], value[0], 0.3, every)

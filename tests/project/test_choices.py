@@ -23,7 +23,7 @@ def test_every_choice_is_there_and_everything_there_is_a_choice() -> None:
     offered: dict[Any, Any] = {
         Algorithm: ALGORITHMS,
         MetricName: METRICS,
-        PairRule: RULES,
+        PairRule: [*RULES, "given"],  # of existing data: no rule picks among responses
         GuardName: get_args(Guard),
         GuardCheck: PRESETS["strict"],
         ExportForm: [*FORMS, "responses"],  # of the pool, not of a dataset

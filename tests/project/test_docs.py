@@ -14,7 +14,7 @@ import evolve
 from docs.reference.generate import pages
 from evolve.cli.program import app
 from evolve.datasets.train import SCHEMA
-from evolve.recipe.loading import keys_of, override_recipe
+from evolve.recipe.loading import keys_of, override_recipe, section_of
 from evolve.recipe.sections import Recipe
 from places import ROOT
 
@@ -65,8 +65,8 @@ def test_the_reference_has_every_command_option_and_key() -> None:
             if parameter.name != "help":
                 assert parameter.opts[0] in section.lower() or parameter.name.upper() in section
     for section, field in keys_of(Recipe).items():
-        inner = getattr(field.annotation, "model_fields", None)
-        keys = [f"{section}.{key}" for key in keys_of(field.annotation)] if inner else [section]  # type: ignore[arg-type]
+        inner = section_of(field)
+        keys = [f"{section}.{key}" for key in keys_of(inner)] if inner else [section]
         assert all(f"| `{key}` |" in recipe for key in keys)
 
 

@@ -177,7 +177,7 @@ def test_k_is_a_number_or_a_share(k: int | str, expected: int | str, tmp_path: P
         ({"selection.k": "120%"}, ["selection.k", "'120%'"]),
         ({"selection.k": "few"}, ["selection.k", "'few'"]),
         ({"selection.k": 1.5}, ["selection.k", "1.5"]),
-        ({"algorithm": "both"}, ["algorithm", "'evolve-then-select' or 'select-then-evolve'", "found 'both'"]),
+        ({"algorithm": "both"}, ["algorithm", "'select-then-evolve' or 'select-only'", "found 'both'"]),
         ({"evolve.strategies": []}, ["evolve.strategies", "at least one strategy"]),
         ({"evolve.strategies": ["deepen", "deepen"]}, ["evolve.strategies", "each once"]),
         ({"evolve.strategies": "deepen"}, ["evolve.strategies", "found 'deepen'"]),
