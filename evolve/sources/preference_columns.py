@@ -47,7 +47,8 @@ class Columns:
     @property
     def told(self) -> str:
         """What is read from where, in words."""
-        return ", ".join(f"{f.name} from {name}" for f in fields(self) if (name := getattr(self, f.name)))
+        found = [(field.name, name) for field in fields(self) if (name := getattr(self, field.name))]
+        return ", ".join(role if role == name else f"{role} from {name}" for role, name in found)
 
 
 ROLES = tuple(field.name for field in fields(Columns))

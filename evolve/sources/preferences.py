@@ -75,7 +75,7 @@ def open_preferences(
     if all_responses and not columns.responses:
         raise UserError(f"{source} has no column with all responses ({ALL[0][0]}); its pairs are all there is.")
     ignored = [name for name in opened.columns if name not in vars(columns).values() and name != METADATA]
-    log.info("%s: %s%s", source, columns.told, f"; not read: {', '.join(ignored[:12])}" if ignored else "")
+    log.info("%s: read: %s%s", source, columns.told, f"; not read: {', '.join(ignored[:12])}" if ignored else "")
     return Preferences(opened, columns, all_responses)
 
 

@@ -107,12 +107,13 @@ class GivenWorker:
             with progress(self.tally, "pairs"):
                 group: list[tuple[Prompt, list[tuple[int, str, str]]]] = []
                 for prompt, missing in self._missing(preferences, drawn):
-                    if missing:
-                        group.append((prompt, missing))
+                    if not missing:
+                        self.tally.passed += 1
+                        continue
+                    group.append((prompt, missing))
                     if len(group) == PROMPTS_PER_CALL:
                         self._force(group)
                         group = []
-                    self.tally.passed += 1
                 if group:
                     self._force(group)
         finally:
@@ -169,6 +170,7 @@ class GivenWorker:
                 for (number, text, identity), forced in zip(missing, found, strict=True)
             )
         self.tally.worked += len(group)
+        self.tally.passed += len(group)
 
     def _row(self, prompt_id: str, number: int, text: str, identity: str, forced: Forced) -> dict[str, Any]:
         tally = self.tally

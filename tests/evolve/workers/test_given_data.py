@@ -292,3 +292,14 @@ def test_data_that_changes_while_it_is_read_is_told(tmp_path: Path) -> None:
 )
 def test_a_run_is_named_after_its_data(data: str, name: str) -> None:
     assert name_of(data) == name
+
+
+def test_progress_counts_a_pair_when_it_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tally, seen = Tally(), []
+    forced = FakeForcing.force
+    monkeypatch.setattr(FakeForcing, "force", lambda self, asked: (seen.append(tally.passed), forced(self, asked))[1])
+    recipe = given_recipe(str(write(tmp_path / "data.jsonl", list(map(pair, range(70))))), policy="fake")
+    how: dict[str, Any] = {"named": {}, "all_responses": False, "head": "float32", "truncate": False}
+    score_data(recipe, tmp_path / "run", batch_tokens=None, tally=tally, **how)
+    assert seen == [0, 32, 64]
+    assert (tally.passed, tally.total) == (70, 70)
