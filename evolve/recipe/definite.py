@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -19,22 +21,23 @@ from generation.thoughts import Tags, tags_of
 from prompts.display import holds_secret, redacted
 from prompts.errors import UserError
 
+_COMMIT = re.compile(r"[^/]@[0-9a-f]{40}\Z")
 
-def definite(recipe: Recipe, earlier: Recipe | None = None) -> Recipe:
+
+def definite(recipe: Recipe, earlier: Recipe | None = None, pinned: Mapping[str, str] | None = None) -> Recipe:
     """`recipe` with resolved dtypes, Hub names with their commits, the judge's server, and an absolute source.
 
-    `earlier` is a definite recipe of the same run: where it names the same Hub model or dataset, its commit is kept, so
-    that a branch that moves does not change a run half way; likewise the judge's server, where the environment names
-    none.
+    `earlier` is a definite recipe of the same run: its judge's server is kept, where the environment names none.
+    `pinned` are the names of the Hub that the run has looked up before (`pins`): their commits stay, so that a branch
+    that moves does not change a run half way, and what is known needs no connection.
     """
-    pinned = _pins(earlier)
+    pinned = pinned or {}
     policy, reward = recipe.policy, recipe.reward
+    source = absolute(recipe.prompts.source)
     model = _pin(policy.model, pinned)
     ensemble = {_pin(name, pinned): weight for name, weight in reward.ensemble.items()}
     settings: dict[str, dict[str, Any]] = {
-        "prompts": {
-            "source": pinned_source(absolute(recipe.prompts.source), earlier.prompts.source if earlier else "")
-        },
+        "prompts": {"source": pinned.get(_dataset(source)) or pinned_source(source)},
         "policy": {
             "model": model,
             "dtype": _policy_dtype(model, policy.dtype),
@@ -58,16 +61,25 @@ def definite(recipe: Recipe, earlier: Recipe | None = None) -> Recipe:
     return Recipe.model_validate(data)
 
 
-def _pins(earlier: Recipe | None) -> dict[str, str]:
-    """Names of the Hub with the commits that an earlier definite recipe has for them."""
-    if earlier is None:
-        return {}
-    names = [earlier.policy.model, earlier.reward.model, *earlier.reward.ensemble]
-    names += [earlier.reference.model] if earlier.reference else []
-    return {name.partition("@")[0]: name for name in names if "@" in name and not Path(name).expanduser().is_dir()}
+def pins(asked: Recipe, found: Recipe) -> dict[str, str]:
+    """The names of the Hub in `asked`, with or without a branch, each with what `found`, `asked` made definite, has in
+    its stead: the name at a commit. A dataset's name is told from a model's as the Hub does it.
+    """
+    names = dict(zip(_models(asked), _models(found), strict=True))
+    names[_dataset(asked.prompts.source)] = found.prompts.source
+    return {name: now for name, now in names.items() if _COMMIT.search(now) and not name.endswith(now)}
 
 
-def _pin(model: str, pinned: dict[str, str]) -> str:
+def _models(recipe: Recipe) -> list[str]:
+    reference = [recipe.reference.model] if recipe.reference else []
+    return [recipe.policy.model, recipe.reward.model, *recipe.reward.ensemble, *reference]
+
+
+def _dataset(source: str) -> str:
+    return f"datasets/{source}"
+
+
+def _pin(model: str, pinned: Mapping[str, str]) -> str:
     if is_weightless(model):
         return model
     if Path(model).expanduser().is_dir():

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from evolve.recipe.definite import definite
+from evolve.recipe.definite import definite, pins
 from evolve.recipe.identity import Maker, dataset_of, reference_of, rewards_of, sampler_of, x_of
 from evolve.recipe.sections import Recipe
 from generation.engines.options import moving_tokens
@@ -19,8 +19,8 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Resolved:
-    """A definite recipe, who makes its rows, the wording of its rewriting templates, which X, and the tightest context
-    of its reward models in tokens.
+    """A definite recipe, who makes its rows, the wording of its rewriting templates, which X, the tightest context of
+    its reward models in tokens, and the names of the Hub that the run has looked up, with their commits.
     """
 
     recipe: Recipe
@@ -30,6 +30,7 @@ class Resolved:
     x_id: str
     reward_limit: int | None
     reference: Maker | None = None
+    pins: dict[str, str] = field(default_factory=dict)
 
     @property
     def made_of(self) -> str:
@@ -46,6 +47,7 @@ class Resolved:
             "x": self.x_id,
             "reward_limit": self.reward_limit,
             "reference": asdict(self.reference) if self.reference else None,
+            "pins": self.pins,
         }
 
 
@@ -59,6 +61,7 @@ def from_json(data: dict[str, Any]) -> Resolved:
         str(data["x"]),
         data["reward_limit"],
         Maker(**data["reference"]) if data.get("reference") else None,
+        dict(data.get("pins", {})),
     )
 
 
@@ -68,20 +71,15 @@ def resolve_recipe(recipe: Recipe, kept: Resolved | None, first: Resolved | None
     `kept` is what this iteration, or the one before it, was resolved to; `first` the first iteration's where this is a
     later one. X is that of `first` if it is drawn in the same way, whatever its source holds by now.
     """
-    recipe = definite(recipe, kept.recipe if kept else None)
+    asked, pinned = recipe, kept.pins if kept else {}
+    recipe = definite(asked, kept.recipe if kept else None, pinned)
+    pinned = pinned | pins(asked, recipe)
     x_id = x_of(recipe)
     if first and x_id != first.x_id and _draws(first.recipe) == _draws(recipe):
         log.warning("%s has changed since X was drawn from it. X stays as it is.", recipe.prompts.source)
         x_id = first.x_id
-    return Resolved(
-        recipe,
-        sampler_of(recipe),
-        rewards_of(recipe),
-        _templates(recipe),
-        x_id,
-        _tightest(recipe),
-        reference_of(recipe),
-    )
+    makers = sampler_of(recipe), rewards_of(recipe)
+    return Resolved(recipe, *makers, _templates(recipe), x_id, _tightest(recipe), reference_of(recipe), pinned)
 
 
 def reread(recipe: Recipe, kept: Resolved) -> Resolved:
@@ -94,7 +92,7 @@ def reread(recipe: Recipe, kept: Resolved) -> Resolved:
     same_templates = recipe.rewriting.templates == kept.recipe.rewriting.templates
     same_templates = same_templates and set(recipe.rewriting.strategies) <= set(kept.templates)
     same = same_reward and same_reference and _samples(recipe) == _samples(kept.recipe)
-    changed = recipe if same else definite(recipe, kept.recipe)
+    changed = recipe if same else definite(recipe, kept.recipe, kept.pins)
     return Resolved(
         recipe=changed,
         sampler=kept.sampler if _samples(recipe) == _samples(kept.recipe) else sampler_of(changed),
@@ -105,6 +103,7 @@ def reread(recipe: Recipe, kept: Resolved) -> Resolved:
         x_id=kept.x_id if _draws(recipe) == _draws(kept.recipe) else x_of(changed),
         reward_limit=kept.reward_limit if same_reward else _tightest(changed),
         reference=kept.reference if same_reference else reference_of(changed),
+        pins=kept.pins | pins(recipe, changed),
     )
 
 

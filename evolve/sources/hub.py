@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import pkgutil
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from evolve.sources.lines import Row
@@ -21,8 +23,8 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 def open_hub(source: str, split: str | None) -> Source:
     """A split of a dataset; None is the only split there is. Raises UserError.
 
-    `commit` of the source is the one whose rows are read. Without a connection the rows of an earlier load are read, if
-    no other commit is asked for.
+    `commit` of the source is the one whose rows are read. A commit that was loaded before is read from the cache of
+    `datasets`; without a connection so is a name without one, unless what is there is another revision.
     """
     builder, commit = _look_up(source, split)
     with _told(source, split):
@@ -46,20 +48,13 @@ def open_hub(source: str, split: str | None) -> Source:
     return Source(tuple(found.column_names), rows, commit)
 
 
-def pinned_source(source: str, earlier: str = "") -> str:
-    """`source` as NAME[:CONFIG]@COMMIT, at the commit that its branch has now; what is no dataset of the Hub, or can't
-    be looked up, as it is.
-
-    `earlier` is what the same run had before: where that is the same dataset, its commit stays.
+def pinned_source(source: str) -> str:
+    """`source` as NAME[:CONFIG]@COMMIT, at the commit that its branch has now; what has a commit, or is no dataset of
+    the Hub, as it is. Raises UserError for a dataset that can't be looked up.
     """
     if not _NAME.fullmatch(source) or _COMMIT.fullmatch(source.partition("@")[2]):
         return source
-    if "@" not in source and _COMMIT.fullmatch(earlier.removeprefix(f"{source}@")):
-        return earlier
-    try:
-        return at_commit(source, _look_up(source, None)[1])
-    except UserError:
-        return source  # opening it says why
+    return at_commit(source, _look_up(source, None)[1])
 
 
 def at_commit(source: str, commit: str) -> str:
@@ -72,9 +67,38 @@ def _look_up(source: str, split: str | None) -> tuple[Any, str]:
     name, config, revision = _named(source)
     import datasets
 
-    with _told(source, split):
-        builder = datasets.load_dataset_builder(name, config, revision=revision)
-    return builder, _commit_of(builder, source, revision)
+    for library in ("datasets", "huggingface_hub"):  # they print beside the program's log what they log
+        logging.getLogger(library).handlers.clear()
+    at = revision if revision and _COMMIT.fullmatch(revision) else ""
+    if at and (loaded := _loaded(name, config or "default", at)):
+        return loaded, at
+    try:
+        with _told(source, split):
+            builder = datasets.load_dataset_builder(name, config, revision=revision)
+        return builder, _commit_of(builder, source, revision)
+    except UserError:
+        if at and (loaded := _loaded(name, config or "*", at)):
+            return loaded, at
+        raise
+
+
+def _loaded(name: str, config: str, commit: str) -> Any:
+    """What makes the dataset at a commit that was loaded before; None where it was not, or in several configurations.
+
+    A commit does not change, so nothing need be looked up. Without a connection `datasets` itself takes the newest of
+    its cache, at whatever commit.
+    """
+    from datasets.config import HF_DATASETS_CACHE
+    from datasets.naming import camelcase_to_snakecase
+    from datasets.packaged_modules.cache.cache import Cache
+
+    *owner, last = name.split("/")
+    folder = Path(HF_DATASETS_CACHE).expanduser() / "___".join([*owner, camelcase_to_snakecase(last)])
+    found = [path for path in folder.glob(f"{config}/*/{commit}") if (path / "dataset_info.json").is_file()]
+    if len(found) != 1:
+        return None
+    known, version, _ = found[0].parts[-3:]
+    return Cache(repo_id=name, dataset_name=last, config_name=known, version=version, hash=commit)
 
 
 @contextmanager
