@@ -46,8 +46,8 @@ class Candidates:
 
 @dataclass(frozen=True, slots=True)
 class Picks:
-    """What became of p prompts: the indices of the chosen and the rejected response, both int (p,) and -1 where a prompt
-    gives no pair; and str (p,) why not, "" where it gives one.
+    """What became of p prompts: the indices of the chosen and of the rejected response, int (p,), -1 where a prompt
+    gives no pair; and why it gives none, str (p,), "" where it gives one.
     """
 
     chosen: np.ndarray
@@ -59,7 +59,9 @@ class Picks:
 Rule = Callable[[Candidates, np.ndarray, np.ndarray, Sequence[str]], np.ndarray]
 
 
-def max_min(candidates: Candidates, chosen: np.ndarray, rejectable: np.ndarray, prompt_ids: Sequence[str]) -> np.ndarray:
+def max_min(
+    candidates: Candidates, chosen: np.ndarray, rejectable: np.ndarray, prompt_ids: Sequence[str]
+) -> np.ndarray:
     """The lowest score; the first of equals (the paper's rule, D.1)."""
     return _first(_lowest(candidates.scores, rejectable))
 
@@ -136,9 +138,7 @@ def pair(
     return picks
 
 
-def _guarded(
-    candidates: Candidates, margin: float, allow_cut_off: bool
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _guarded(candidates: Candidates, margin: float, allow_cut_off: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Chosen (p,), which may be rejected (p, n) and reasons (p,), with the guard against degenerate pairs.
 
     Rejected may be usable responses with another text and a score lower by more than 0 and at least `margin`.

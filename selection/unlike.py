@@ -1,7 +1,7 @@
 """Which pairs of texts are surely not near-identical, by counts of bytes: what need not be split into words.
 
-`selection.near_identical` splits both texts of a pair into words, 0.1 ms and more; nearly all pairs share far fewer words
-than it asks for, and for texts in ASCII whole arrays tell so hundreds of times faster.
+`selection.near_identical` splits both texts of a pair into words, 0.1 ms and more. Nearly all pairs share far fewer
+words than it asks for, and where both texts are ASCII whole arrays tell so many times faster.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ _OPERATOR[list(b"-+*/=<>^%")] = True
 def surely_unlike(data: np.ndarray, ends: np.ndarray) -> np.ndarray:
     """Of n pairs which are surely not near-identical: bool (n,).
 
-    `data` uint8: all texts as UTF-8, one after the other, first the n chosen, then the n rejected; `ends` int (2n+1,): 0
-    and where each text ends. Pairs with a text beyond ASCII are never sure.
+    `data` uint8: all texts as UTF-8, one after the other, first the n chosen, then the n rejected; `ends` int (2n+1,):
+    0 and where each text ends. Pairs with a text beyond ASCII are never sure.
     """
     n = len(ends) // 2
     sure = np.empty(n, bool)

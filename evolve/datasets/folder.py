@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from evolve.datasets.card import card
-from evolve.datasets.manifest import manifest
+from evolve.datasets.manifest import manifest, reward_errors
 from evolve.datasets.train import Origins, Standings, Texts, write_pairs
 from evolve.pool.files import UNFINISHED, told, write_file
 from evolve.pool.json_files import Damaged, read_json, write_json
@@ -88,6 +88,8 @@ def write_outcome(run: Run, outcome: Outcome) -> tuple[Path, dict[str, Any]]:
     """
     folder = folder_for(run)
     run.pool.check_is_there()
+    errors = reward_errors(run, outcome)
+    run.__dict__.pop("responses", None)  # nothing that follows reads them, and it needs the memory
     texts = Texts(Lookup(run.pool.prompts, "id"), run.texts, run.recipe.selection.with_thoughts)
     with told(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -97,7 +99,7 @@ def write_outcome(run: Run, outcome: Outcome) -> tuple[Path, dict[str, Any]]:
             standings, origins = Standings(outcome.ranking), Origins(outcome.evolved)
             for name, pairs in (("train", outcome.train), ("selected", outcome.selected)):
                 write_pairs(beside / f"{name}.parquet", pairs, standings, origins, run.iteration, texts)
-        content = manifest(run, outcome)
+        content = manifest(run, outcome, errors)
         write_file(beside / "README.md", card(content).encode())
         write_json(beside / "manifest.json", content)
         with told(folder):

@@ -15,7 +15,7 @@ from evolve.pool.ids import Index, id_array, text_of
 from evolve.pool.lookup import Lookup
 from evolve.pool.schemas import MESSAGES
 from evolve.views.evolved import Evolved
-from evolve.views.outcome import Outcome, Ranking
+from evolve.views.outcome import Ranking
 from evolve.views.pairs import CHUNK, PAIR, Pairs, rows_at_once
 
 SCHEMA = pa.schema(
@@ -100,23 +100,20 @@ class Texts:
         texts = rows["text"].combine_chunks()
         if self.with_thoughts:
             texts = pc.binary_join_element_wise(rows["thoughts"].combine_chunks().fill_null(""), texts, "")
-        turns = pa.StructArray.from_arrays([pa.repeat("assistant", len(texts)), texts], fields=list(MESSAGES.value_type))
+        turns = pa.StructArray.from_arrays(
+            [pa.repeat("assistant", len(texts)), texts], fields=list(MESSAGES.value_type)
+        )
         return pa.ListArray.from_arrays(pa.array(np.arange(len(texts) + 1), pa.int32()), turns)
 
 
-def write_pairs(
-    path: Path, pairs: Pairs, standings: Standings, origins: Origins, iteration: int, texts: Texts
-) -> None:
+def write_pairs(path: Path, pairs: Pairs, standings: Standings, origins: Origins, iteration: int, texts: Texts) -> None:
     """Write `pairs` of an iteration in their order. Texts are looked up some at a time: memory does not grow with the
     set.
     """
     write_parquet(path, SCHEMA, _tables(pairs, standings, origins, iteration, texts), CHUNK)
 
 
-def _tables(
-    pairs: Pairs, standings: Standings, origins: Origins, iteration: int, texts: Texts
-) -> Iterator[pa.Table]:
-    ids = id_array(pairs.ids)
+def _tables(pairs: Pairs, standings: Standings, origins: Origins, iteration: int, texts: Texts) -> Iterator[pa.Table]:
     start, step = 0, CHUNK
     while start < len(pairs):
         part = pairs.take(range(start, min(start + step, len(pairs))))
@@ -124,8 +121,8 @@ def _tables(
         said = texts.said(np.concatenate([part.rows["chosen_id"], part.rows["rejected_id"]]))
         known = {"prompt": asked, "chosen": said[: len(part)], "rejected": said[len(part) :]}
         known |= {"iteration": pa.repeat(pa.scalar(iteration, pa.int32()), len(part))}
-        known |= _numbers(part, ids[start : start + len(part)])
-        known |= standings.of(ids[start : start + len(part)]) | origins.of(part.rows["prompt_id"])
+        ids = id_array(part.ids)
+        known |= _numbers(part, ids) | standings.of(ids) | origins.of(part.rows["prompt_id"])
         start, step = start + len(part), rows_at_once(len(part), asked.nbytes + said.nbytes)
         yield pa.Table.from_arrays([known[field.name] for field in SCHEMA], schema=SCHEMA)
 

@@ -76,22 +76,34 @@ class Pairs:
 
     @property
     def explicit(self) -> np.ndarray:
-        """M_r = |r_w - r_l|, shape (pairs,)."""
-        return np.abs(self.rows["score_chosen"] - self.rows["score_rejected"])
+        """M_r, shape (pairs,)."""
+        return explicit_margin(self.rows["score_chosen"], self.rows["score_rejected"])
 
     @property
     def implicit(self) -> np.ndarray:
-        """M_pi = |log pi(y_w)/|y_w| - log pi(y_l)/|y_l||, shape (pairs,), nats a token (Appendix D.1)."""
+        """M_pi, shape (pairs,)."""
         rows = self.rows
-        with np.errstate(divide="ignore", invalid="ignore"):
-            chosen = rows["logp_chosen"] / rows["n_tokens_chosen"]
-            rejected = rows["logp_rejected"] / rows["n_tokens_rejected"]
-            return np.abs(chosen - rejected)
+        return implicit_margin(
+            rows["logp_chosen"], rows["n_tokens_chosen"], rows["logp_rejected"], rows["n_tokens_rejected"]
+        )
 
     def take(self, indices: Sequence[int] | np.ndarray) -> Pairs:
         """The pairs at `indices`, in that order, as a dataset of its own."""
         rows = self.rows[np.asarray(indices, dtype=np.int64)]
         return Pairs(rows, len(rows))
+
+
+def explicit_margin(chosen: np.ndarray, rejected: np.ndarray) -> np.ndarray:
+    """M_r = |r_w - r_l| of the scores of both."""
+    return np.abs(chosen - rejected)
+
+
+def implicit_margin(
+    logp_chosen: np.ndarray, n_chosen: np.ndarray, logp_rejected: np.ndarray, n_rejected: np.ndarray
+) -> np.ndarray:
+    """M_pi = |log pi(y_w)/|y_w| - log pi(y_l)/|y_l||, nats a token (Appendix D.1)."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.abs(logp_chosen / n_chosen - logp_rejected / n_rejected)
 
 
 def concat(first: Pairs, second: Pairs) -> Pairs:

@@ -104,9 +104,7 @@ def load_responses(
     )
 
 
-def _read(
-    pool: Pool, sampler_id: str, n: int, with_thoughts: bool
-) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+def _read(pool: Pool, sampler_id: str, n: int, with_thoughts: bool) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """The columns of the responses with sample index below n, in the order of the pool, and why prompts have none."""
     errors: dict[str, str] = {}
     empty = pool.responses(sampler_id).schema.empty_table().select(COLUMNS)
@@ -169,7 +167,7 @@ def _rewards_of(
     by_model = {reward.id: _scores_of(pool, reward.id, ids) for reward in rewards}
     if len(by_model) == 1:
         ((scores, errors),) = by_model.values()
-        return scores, np.full(len(ids), np.nan), errors
+        return scores, np.broadcast_to(np.nan, len(ids)), errors  # of one model: nothing is held
     pairwise = [one for one in by_model if pool.description("reward", one).get("kind") == "pairwise"]
     scores, disagreement = combine(
         {one: scores for one, (scores, _) in by_model.items()},
@@ -197,4 +195,4 @@ def _scores_of(pool: Pool, reward_id: str, ids: np.ndarray) -> tuple[np.ndarray,
     score, error = np.full(len(ids), np.nan), np.full(len(ids), "", object)
     score[there] = np.concatenate(scores)[at[there]]
     error[there] = np.concatenate(errors)[at[there]]
-    return score, error
+    return score, error if (error != "").any() else np.broadcast_to(error[:1], len(ids))  # none: nothing is held

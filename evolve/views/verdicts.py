@@ -40,7 +40,9 @@ def present_verdicts(rows: pa.Table, reward_limit: int | None, min_content: floa
     """`present_verdict` of many rows, with the columns verdict, reward_limit and content_kept: str objects (n,)."""
     told = rows["verdict"].combine_chunks().dictionary_encode()  # a text for each verdict, not for each row
     verdicts = np.array(told.dictionary.to_pylist(), object)[told.indices.to_numpy()]
-    limits = pc.less(rows["reward_limit"], reward_limit).fill_null(False).to_numpy() if reward_limit is not None else True
+    limits = (
+        pc.less(rows["reward_limit"], reward_limit).fill_null(False).to_numpy() if reward_limit is not None else True
+    )
     verdicts[(verdicts == TOO_LONG_FOR_REWARD) & limits] = KEPT
     lost = pc.less(rows["content_kept"], min_content).fill_null(False).to_numpy()
     verdicts[(verdicts == KEPT) & lost] = LOST_CONTENT

@@ -60,7 +60,12 @@ def _made(rng: random.Random, per_strategy: int) -> tuple[list[dict[str, Any]], 
 
 
 def _plain(
-    rows: list[dict[str, Any]], parents: list[str], initial: list[str], per_strategy: int, limit: int | None, bound: float
+    rows: list[dict[str, Any]],
+    parents: list[str],
+    initial: list[str],
+    per_strategy: int,
+    limit: int | None,
+    bound: float,
 ) -> tuple[list[tuple[str, str, str]], Counter[str]]:
     taken = {conversation_key(row["messages"]) for row in rows if not row["parent_id"] and row["id"] in initial}
     by_key = {row["key"]: row for row in rows}

@@ -125,7 +125,7 @@ def assert_as_plain(rule: str, groups: list[list[One]], how: dict[str, object]) 
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("guard", get_args(Guard))
 def test_many_prompts_at_once_are_as_each_alone(rule: str, guard: str) -> None:
-    """Every rule and guard, all margins and both ways with cut-off winners, 400 sets of groups of up to 20 responses."""
+    """Every rule and guard, all margins, both ways with cut-off winners; 400 sets of groups of up to 20 responses."""
     rng = np.random.default_rng([list(RULES).index(rule), get_args(Guard).index(guard)])
     outcomes: Counter[str] = Counter()
     settings = itertools.cycle(itertools.product([0.0, 0.5, 1.0, 3.0], [False, True]))
@@ -184,7 +184,9 @@ def test_means_and_deviations_are_rounded_as_those_of_one_prompt_alone() -> None
             low = scores.mean() - 2 * scores.std()
         scores = np.array([*scores, *[NAN] * int(rng.integers(0, 4))])
         groups.append([One(float(score), 1, True, i, False) for i, score in enumerate(rng.permutation(scores))])
-    outcomes = assert_as_plain("mu_minus_2sigma", groups, {"margin": 0.0, "allow_cut_off": False, "guard": "degenerate"})
+    outcomes = assert_as_plain(
+        "mu_minus_2sigma", groups, {"margin": 0.0, "allow_cut_off": False, "guard": "degenerate"}
+    )
     assert outcomes["pair"] == len(groups)
 
 
