@@ -153,14 +153,14 @@ class Run:
 
     @contextmanager
     def _complete(self) -> Iterator[Callable[[Counter[str]], None]]:
-        """A view to be made in the block, and its `dropped` to be handed over: what is missing or owed is an error where
-        no model may be called.
+        """A view is made in the block, and its `dropped` handed over: what is missing or owed is an error where no
+        model may be called.
         """
 
         def lacks(what: object) -> UserError:
             return UserError(
-                f"{self.folder} lacks rewrites, responses or rewards for this recipe by {self.recipe.algorithm} ({what}). "
-                f"`evolve run` with the same options computes them. {self._made_so_far()}"
+                f"{self.folder} lacks rewrites, responses or rewards for this recipe by {self.recipe.algorithm} "
+                f"({what}). `evolve run` with the same options computes them. {self._made_so_far()}"
             )
 
         def check(dropped: Counter[str]) -> None:

@@ -2,6 +2,7 @@
 
 from selection.guard import near_identical
 from selection.metrics import INPUTS, METRICS, Metric, Scale, metric_of, scale_of, score
+from selection.order import best_first
 from selection.top_k import count_of, ranked, top_k
 
 __all__ = [
@@ -9,6 +10,7 @@ __all__ = [
     "METRICS",
     "Metric",
     "Scale",
+    "best_first",
     "count_of",
     "metric_of",
     "near_identical",

@@ -48,8 +48,8 @@ class Candidates:
 
 @dataclass(frozen=True, slots=True)
 class Picks:
-    """What became of p prompts: the indices of the chosen and the rejected response, both int (p,) and -1 where a prompt
-    gives no pair; and str (p,) why not, "" where it gives one.
+    """What became of p prompts: the indices of the chosen and of the rejected response, int (p,), -1 where a prompt
+    gives no pair; and why it gives none, str (p,), "" where it gives one.
     """
 
     chosen: np.ndarray

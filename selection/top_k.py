@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from prompts.errors import UserError
+from selection.order import best_first
 
 
 def count_of(k: int | str, n: int) -> int:
@@ -39,13 +40,13 @@ def _share(k: str) -> float:
 
 def ranked(scores: np.ndarray, pair_ids: Sequence[str]) -> np.ndarray:
     """Indices of all `scores` (pairs,), best first; ties go by pair id, never by the input's order."""
-    order: np.ndarray = np.lexsort((np.asarray(pair_ids, dtype=np.str_), -scores))
-    return order
+    return best_first(scores, len(scores), lambda at: np.array([pair_ids[i] for i in at.tolist()], dtype=np.str_))
 
 
 def top_k(scores: np.ndarray, pair_ids: Sequence[str], k: int | str) -> np.ndarray:
     """Indices of the k largest `scores`, best first."""
-    return ranked(scores, pair_ids)[: count_of(k, len(scores))]
+    count = count_of(k, len(scores))
+    return best_first(scores, count, lambda at: np.array([pair_ids[i] for i in at.tolist()], dtype=np.str_))
 
 
 def at_least(scores: np.ndarray, order: np.ndarray, threshold: float) -> np.ndarray:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from evolve.datasets.card import card
-from evolve.datasets.manifest import manifest
+from evolve.datasets.manifest import manifest, reward_errors
 from evolve.datasets.train import Origins, Standings, Texts, write_pairs
 from evolve.datasets.weights import weights_of
 from evolve.pool.files import UNFINISHED, told, write_file
@@ -129,8 +129,10 @@ def write_outcome(run: Run, outcome: Outcome) -> tuple[Path, dict[str, Any]]:
     """
     folder = folder_for(run)
     run.pool.check_is_there()
-    texts = Texts(Lookup(run.pool.prompts, "id"), run.texts, run.recipe.selection.with_thoughts)
+    errors = reward_errors(run, outcome)
     weights = weights_of(run, outcome) if run.recipe.selection.weight else None
+    run.__dict__.pop("responses", None)  # nothing that follows reads them, and it needs the memory
+    texts = Texts(Lookup(run.pool.prompts, "id"), run.texts, run.recipe.selection.with_thoughts)
     with told(folder):
         folder.mkdir(parents=True, exist_ok=True)
         beside = Path(tempfile.mkdtemp(prefix=".", suffix=UNFINISHED, dir=folder))
@@ -139,7 +141,7 @@ def write_outcome(run: Run, outcome: Outcome) -> tuple[Path, dict[str, Any]]:
             standings, origins = Standings(outcome.ranking), Origins(outcome.evolved)
             for name, pairs in (("train", outcome.train), ("selected", outcome.selected)):
                 write_pairs(beside / f"{name}.parquet", pairs, standings, origins, run.iteration, texts, weights)
-        content = manifest(run, outcome) | {"own_code": code_of(run.recipe.selection)}
+        content = manifest(run, outcome, errors) | {"own_code": code_of(run.recipe.selection)}
         write_file(beside / "README.md", card(content).encode())
         write_json(beside / "manifest.json", content)
         with told(folder):

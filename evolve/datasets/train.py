@@ -144,7 +144,6 @@ def write_pairs(
 def _tables(
     pairs: Pairs, standings: Standings, origins: Origins, iteration: int, texts: Texts, schema: pa.Schema
 ) -> Iterator[pa.Table]:
-    ids = id_array(pairs.ids)
     start, step = 0, CHUNK
     while start < len(pairs):
         part = pairs.take(range(start, min(start + step, len(pairs))))
@@ -152,8 +151,8 @@ def _tables(
         said = texts.said(np.concatenate([part.rows["chosen_id"], part.rows["rejected_id"]]))
         known = {"prompt": asked, "chosen": said[: len(part)], "rejected": said[len(part) :]}
         known |= {"iteration": pa.repeat(pa.scalar(iteration, pa.int32()), len(part))}
-        known |= _numbers(part, ids[start : start + len(part)], schema)
-        known |= standings.of(ids[start : start + len(part)]) | origins.of(part.rows["prompt_id"])
+        ids = id_array(part.ids)
+        known |= _numbers(part, ids, schema) | standings.of(ids) | origins.of(part.rows["prompt_id"])
         start, step = start + len(part), rows_at_once(len(part), asked.nbytes + said.nbytes)
         yield pa.Table.from_arrays([known[field.name] for field in schema], schema=schema)
 

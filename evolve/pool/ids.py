@@ -1,4 +1,4 @@
-"""Ids in bulk: from columns to arrays, and where each one is among others. Millions of them, so nothing here is a loop."""
+"""Ids in bulk, millions of them: from columns to arrays, and where each one is among others."""
 
 from __future__ import annotations
 
@@ -44,7 +44,8 @@ class Index:
     """Where each of some ids is; of an id that occurs twice the last place counts. 20 bytes an id.
 
     Ids are compared as numbers, several times faster than as text: sought by their first 16 digits, then checked by the
-    other 8. Where two ids share the first 16 (hashes of content never do) or are no such digits, they are compared as text.
+    other 8. Where two ids share the first 16 (hashes of content never do), or some are no digits, they are compared as
+    text.
     """
 
     def __init__(self, ids: np.ndarray) -> None:

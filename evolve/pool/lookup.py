@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import OrderedDict
 from collections.abc import Sequence
 
@@ -48,7 +49,7 @@ class Lookup:
         cuts = np.searchsorted(inside, self._starts)
         pieces = [
             self._read(number, tuple(columns)).take(inside[first:end] - self._starts[number])
-            for number, (first, end) in enumerate(zip(cuts[:-1], cuts[1:], strict=True))
+            for number, (first, end) in enumerate(itertools.pairwise(cuts.tolist()))
             if end > first
         ]
         if not pieces:

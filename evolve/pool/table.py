@@ -84,6 +84,7 @@ class Table:
                 continue
             if found is not None:
                 yield found
+        pa.default_memory_pool().release_unused()  # after a large table Arrow keeps much that it needs no more
 
     def read(self, part: Part, columns: Sequence[str]) -> pa.Table | None:
         """Columns of one part, nulls where it was written without them; None for a part of another table. Raises

@@ -138,19 +138,19 @@ def _read(
     pool: Pool, asked: np.ndarray, initial: Collection[str], reward_limit: int | None, min_content: float
 ) -> _Found:
     index, of_x = Index(asked), Index(id_array(list(initial)))
-    found = _Found(*(np.empty(len(asked), kind) for kind in (ID, object, ID)), np.empty(0, ID))
-    found.verdicts[:] = ""
+    ids, keys, verdicts = np.empty(len(asked), ID), np.empty(len(asked), ID), np.full(len(asked), "", object)
+    found = _Found(ids=ids, verdicts=verdicts, keys=keys, initial_keys=np.empty(0, ID))
     initial_keys = [found.initial_keys]
     for part in pool.prompts.scan(["key", "id", "messages", "parent_id", "verdict", "reward_limit", "content_kept"]):
-        ids, at = ids_of(part["id"]), index.find(ids_of(part["key"]))
-        is_initial = pc.equal(part["parent_id"], "").to_numpy() & (of_x.find(ids) >= 0)
+        part_ids, at = ids_of(part["id"]), index.find(ids_of(part["key"]))
+        is_initial = pc.equal(part["parent_id"], "").to_numpy() & (of_x.find(part_ids) >= 0)
         initial_keys.append(_conversation_keys(part["messages"].filter(pa.array(is_initial))))
         ours = np.flatnonzero(at >= 0)
         at = at[ours]
         rows = part.take(ours)
-        verdicts = present_verdicts(rows, reward_limit, min_content)
-        found.ids[at], found.verdicts[at] = ids[ours], verdicts
-        kept = verdicts == KEPT
+        of_part = present_verdicts(rows, reward_limit, min_content)
+        found.ids[at], found.verdicts[at] = part_ids[ours], of_part
+        kept = of_part == KEPT
         found.keys[at[kept]] = _conversation_keys(rows["messages"].filter(pa.array(kept)))
     return replace(found, initial_keys=np.concatenate(initial_keys))
 

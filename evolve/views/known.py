@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,9 @@ from prompts.errors import UserError
 from selection import Metric, Scale, metric_of, scale_of
 from selection.metrics import implicit_reward
 
+NUMBERS = tuple(
+    f"{name}_{side}" for name in ("score", "logp", "n_tokens", "ref_logp") for side in ("chosen", "rejected")
+)
 _GROUPS = frozenset({"scores", "lower", "upper"})
 
 
@@ -23,12 +26,19 @@ def known_of(
     """The inputs of metrics by name; what is not there is left out. The arrays of all n responses, which are large,
     only where they are `needed`.
     """
+    known = known_of_columns({name: pairs.rows[name] for name in NUMBERS}, ids, rule, seed)
+    if responses is not None and _GROUPS & set(needed):
+        known |= _groups(pairs, responses)
+    return known
+
+
+def known_of_columns(
+    columns: Mapping[str, np.ndarray], ids: Sequence[str], rule: Selection, seed: int
+) -> dict[str, Any]:
+    """The inputs that follow from a pair's own NUMBERS (pairs,), as far as these are among `columns`."""
     known: dict[str, Any] = {"pair_ids": ids, "seed": seed}
-    for side in ("chosen", "rejected"):
-        for name in (f"score_{side}", f"logp_{side}", f"n_tokens_{side}", f"ref_logp_{side}"):
-            values = pairs.rows[name] if name in (pairs.rows.dtype.names or ()) else None
-            if values is not None and not (len(values) and np.isnan(values).all()):
-                known[name] = values
+    known |= {name: values for name, values in columns.items() if not (len(values) and np.isnan(values).all())}
+    for side in SIDES:
         implicit = _implicit(known, side, rule)
         if implicit is not None:
             known[f"implicit_{side}"] = implicit
@@ -36,8 +46,6 @@ def known_of(
         known["alpha"] = float(rule.alpha)
     if scale := _scale(known):
         known["scale"] = scale
-    if responses is not None and _GROUPS & set(needed):
-        known |= _groups(pairs, responses)
     return known
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
+import pyarrow as pa
 
 from evolve.pool.ids import ID, id_array, text_of
 from evolve.pool.lookup import Lookup
@@ -17,6 +18,7 @@ from prompts import linked_ids
 from prompts.errors import UserError
 from selection import near_identical
 from selection.pairs import Candidates, pair
+from selection.unlike import surely_unlike
 
 CHUNK, MAX_CHUNK = 10_000, 200_000  # rows whose texts are in memory
 TEXT_BYTES = 64 << 20  # and how much these may take, beyond the first
@@ -76,22 +78,34 @@ class Pairs:
 
     @property
     def explicit(self) -> np.ndarray:
-        """M_r = |r_w - r_l|, shape (pairs,)."""
-        return np.abs(self.rows["score_chosen"] - self.rows["score_rejected"])
+        """M_r, shape (pairs,)."""
+        return explicit_margin(self.rows["score_chosen"], self.rows["score_rejected"])
 
     @property
     def implicit(self) -> np.ndarray:
-        """M_pi = |log pi(y_w)/|y_w| - log pi(y_l)/|y_l||, shape (pairs,), nats a token (Appendix D.1)."""
+        """M_pi, shape (pairs,)."""
         rows = self.rows
-        with np.errstate(divide="ignore", invalid="ignore"):
-            chosen = rows["logp_chosen"] / rows["n_tokens_chosen"]
-            rejected = rows["logp_rejected"] / rows["n_tokens_rejected"]
-            return np.abs(chosen - rejected)
+        return implicit_margin(
+            rows["logp_chosen"], rows["n_tokens_chosen"], rows["logp_rejected"], rows["n_tokens_rejected"]
+        )
 
     def take(self, indices: Sequence[int] | np.ndarray) -> Pairs:
         """The pairs at `indices`, in that order, as a dataset of its own."""
         rows = self.rows[np.asarray(indices, dtype=np.int64)]
         return Pairs(rows, len(rows))
+
+
+def explicit_margin(chosen: np.ndarray, rejected: np.ndarray) -> np.ndarray:
+    """M_r = |r_w - r_l| of the scores of both."""
+    return np.abs(chosen - rejected)
+
+
+def implicit_margin(
+    logp_chosen: np.ndarray, n_chosen: np.ndarray, logp_rejected: np.ndarray, n_rejected: np.ndarray
+) -> np.ndarray:
+    """M_pi = |log pi(y_w)/|y_w| - log pi(y_l)/|y_l||, nats a token (Appendix D.1)."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.abs(logp_chosen / n_chosen - logp_rejected / n_rejected)
 
 
 def concat(first: Pairs, second: Pairs) -> Pairs:
@@ -147,16 +161,26 @@ def _finite(pairs: Pairs) -> Pairs:
 
 def without_near_identical(pairs: Pairs, texts: Lookup) -> Pairs:
     """The guard against degenerate pairs (`selection.near_identical`), which needs texts: looked up some at a time."""
-    keep: list[int] = []
+    near: list[int] = []
     start, step = 0, CHUNK
     while start < len(pairs):
         rows = pairs.rows[start : start + step]
         said = texts.fetch(np.concatenate([rows["chosen_id"], rows["rejected_id"]]), ["text"])["text"].combine_chunks()
-        chosen, rejected = said[: len(rows)].to_pylist(), said[len(rows) :].to_pylist()
-        keep += [start + i for i, both in enumerate(zip(chosen, rejected, strict=True)) if not near_identical(*both)]
+        unsure = np.flatnonzero(~surely_unlike(*_as_bytes(said)))
+        chosen, rejected = said.take(unsure).to_pylist(), said.take(unsure + len(rows)).to_pylist()
+        both = zip(unsure.tolist(), chosen, rejected, strict=True)
+        near += [start + i for i, one, other in both if near_identical(one, other)]
         start, step = start + len(rows), rows_at_once(len(rows), said.nbytes)
-    near = Counter({"near_identical": len(pairs) - len(keep)} if len(keep) < len(pairs) else {})
-    return Pairs(pairs.take(keep).rows, pairs.n_in, pairs.dropped + near)
+    if not near:
+        return pairs
+    return Pairs(np.delete(pairs.rows, near), pairs.n_in, pairs.dropped + Counter({"near_identical": len(near)}))
+
+
+def _as_bytes(texts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+    """A column of texts as bytes (UTF-8), and where each text ends, 0 in front."""
+    ends = np.frombuffer(texts.buffers()[1], np.int32)[texts.offset : texts.offset + len(texts) + 1]
+    data = np.frombuffer(texts.buffers()[2] or b"", np.uint8)
+    return data[ends[0] : ends[-1]], ends.astype(np.int64) - ends[0]
 
 
 def rows_at_once(n: int, n_bytes: int) -> int:

@@ -167,7 +167,7 @@ def _rewards_of(
     by_model = {reward.id: _scores_of(pool, reward.id, ids) for reward in rewards}
     if len(by_model) == 1:
         ((scores, errors),) = by_model.values()
-        return scores, np.full(len(ids), np.nan), errors
+        return scores, np.broadcast_to(np.nan, len(ids)), errors  # of one model: nothing is held
     pairwise = [one for one in by_model if pool.description("reward", one).get("kind") == "pairwise"]
     scores, disagreement = combine(
         {one: scores for one, (scores, _) in by_model.items()},
@@ -195,4 +195,4 @@ def _scores_of(pool: Pool, reward_id: str, ids: np.ndarray) -> tuple[np.ndarray,
     score, error = np.full(len(ids), np.nan), np.full(len(ids), "", object)
     score[there] = np.concatenate(scores)[at[there]]
     error[there] = np.concatenate(errors)[at[there]]
-    return score, error
+    return score, error if (error != "").any() else np.broadcast_to(error[:1], len(ids))  # none: nothing is held

@@ -2,55 +2,42 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
+from one_prompt import candidates, pair
 from selection.guard import PICKING, PRESETS, READING, checks_of, refused, same_after_truncation
-from selection.pairs import Candidates, pair
-
-NAN = float("nan")
+from selection.pairs import Candidates
 
 
-def group(scores: list[float], *, cut: str = "", texts: str = "", blank: str = "") -> Candidates:
-    n = len(scores)
-    return Candidates(
-        scores=np.array(scores),
-        n_tokens=np.full(n, 10),
-        finished=np.array([mark != "x" for mark in cut.ljust(n)]),
-        text_keys=texts or "abcdefghij"[:n],
-        blank=np.array([mark == "x" for mark in blank.ljust(n)]),
-    )
-
-
-def made(candidates: Candidates, *checks: str) -> tuple[int, int] | str:
-    return pair("max_min", candidates, prompt_id="p", guard=checks)
+def made(group: Candidates, *checks: str) -> tuple[int, int] | str:
+    return pair("max_min", group, prompt_id="p", guard=checks)
 
 
 @pytest.mark.parametrize(
-    ("check", "candidates", "without", "with_it"),
+    ("check", "group", "without", "with_it"),
     [
-        ("empty", group([0.9, 0.5, 0.1], blank="  x"), (0, 2), (0, 1)),
-        ("empty", group([0.9, 0.1], blank=" x"), (0, 1), "too_few_responses"),
-        ("cut_off", group([0.9, 0.5, 0.1], cut="x"), (0, 2), (1, 2)),
-        ("cut_off", group([0.9, 0.1], cut="x"), (0, 1), "cut_off"),
-        ("identical", group([0.9, 0.5, 0.1], texts="aba"), (0, 2), (0, 1)),
-        ("identical", group([0.9, 0.1], texts="aa"), (0, 1), "identical"),
-        ("tie", group([0.5, 0.5]), (0, 0), "tie"),
+        ("empty", candidates([0.9, 0.5, 0.1], blank="  x"), (0, 2), (0, 1)),
+        ("empty", candidates([0.9, 0.1], blank=" x"), (0, 1), "too_few_responses"),
+        ("cut_off", candidates([0.9, 0.5, 0.1], cut="x"), (0, 2), (1, 2)),
+        ("cut_off", candidates([0.9, 0.1], cut="x"), (0, 1), "cut_off"),
+        ("identical", candidates([0.9, 0.5, 0.1], texts="aba"), (0, 2), (0, 1)),
+        ("identical", candidates([0.9, 0.1], texts="aa"), (0, 1), "identical"),
+        ("tie", candidates([0.5, 0.5]), (0, 0), "tie"),
     ],
 )
 def test_each_check_does_its_own_work(
-    check: str, candidates: Candidates, without: tuple[int, int], with_it: tuple[int, int] | str
+    check: str, group: Candidates, without: tuple[int, int], with_it: tuple[int, int] | str
 ) -> None:
-    assert made(candidates) == without
-    assert made(candidates, check) == with_it
-    assert made(candidates, *PICKING) == with_it
+    assert made(group) == without
+    assert made(group, check) == with_it
+    assert made(group, *PICKING) == with_it
 
 
 def test_without_the_check_for_ties_a_tie_of_two_texts_is_a_pair() -> None:
-    assert made(group([0.5, 0.5]), "identical") == (0, 1)
-    assert made(group([0.5, 0.5, 0.5], texts="aab"), "identical") == (0, 2)
-    assert made(group([0.5, 0.5], cut="x"), "cut_off") == (1, 0)
-    assert made(group([0.9, 0.5], cut="x"), "cut_off", "tie") == "cut_off"
+    assert made(candidates([0.5, 0.5]), "identical") == (0, 1)
+    assert made(candidates([0.5, 0.5, 0.5], texts="aab"), "identical") == (0, 2)
+    assert made(candidates([0.5, 0.5], cut="x"), "cut_off") == (1, 0)
+    assert made(candidates([0.9, 0.5], cut="x"), "cut_off", "tie") == "cut_off"
 
 
 def test_the_presets() -> None:

@@ -125,7 +125,7 @@ def assert_as_plain(rule: str, groups: list[list[One]], how: dict[str, object]) 
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("guard", get_args(Guard))
 def test_many_prompts_at_once_are_as_each_alone(rule: str, guard: str) -> None:
-    """Every rule and guard, all margins and both ways with cut-off winners, 400 sets of groups of up to 20 responses."""
+    """Every rule and guard, all margins, both ways with cut-off winners; 400 sets of groups of up to 20 responses."""
     rng = np.random.default_rng([list(RULES).index(rule), get_args(Guard).index(guard)])
     outcomes: Counter[str] = Counter()
     settings = itertools.cycle(itertools.product([0.0, 0.5, 1.0, 3.0], [False, True]))
