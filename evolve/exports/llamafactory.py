@@ -1,4 +1,6 @@
-"""LLaMA-Factory: ranking data in the sharegpt form with OpenAI tags, and the dataset_info.json that describes it."""
+"""LLaMA-Factory 0.9.5: ranking data in the sharegpt form with OpenAI tags, and the dataset_info.json that describes it.
+Its own templates lose an empty system message and keep outer white space. Checked 2026-11-25.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-from evolve.exports.lines import rows_of, write_lines
 from evolve.pool.files import not_written
 from evolve.pool.output import output_file, refuse_own
 from prompts.errors import UserError
@@ -26,9 +27,9 @@ INFO = {
 }
 
 
-def row(pair: dict[str, Any]) -> dict[str, Any]:
+def rows(pair: dict[str, Any]) -> list[dict[str, Any]]:
     """{messages, chosen, rejected}: the prompt's messages, and one message for each response."""
-    return {"messages": pair["prompt"], "chosen": pair["chosen"][0], "rejected": pair["rejected"][0]}
+    return [{"messages": pair["prompt"], "chosen": pair["chosen"][0], "rejected": pair["rejected"][0]}]
 
 
 def data_file(out: Path, name: str) -> Path:
@@ -50,17 +51,13 @@ def check(out: Path, name: str, force: bool) -> None:
         )
 
 
-def write(train: Path, out: Path, name: str) -> str:
-    """Write the dataset `train` (parquet) as NAME.jsonl into the folder `out`, and describe it in the folder's
-    dataset_info.json, where all else is kept.
-    """
-    n = write_lines(data_file(out, name), map(row, rows_of(train)))
+def describe(out: Path, name: str) -> None:
+    """Describe NAME.jsonl in the folder's dataset_info.json, where all else is kept."""
     described = _described(out)  # as it is now: another export may have added to it
     earlier = described.get(name)
     described[name] = (earlier if isinstance(earlier, dict) else {}) | _info(name)
     with output_file(out / DESCRIPTION) as file:
         file.write((json.dumps(described, indent=2, ensure_ascii=False) + "\n").encode())
-    return f"{data_file(out, name)}: {n:,} pairs for llamafactory"
 
 
 def _info(name: str) -> dict[str, Any]:

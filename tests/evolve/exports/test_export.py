@@ -44,25 +44,36 @@ def _loaded(path: Path, cache: Path) -> list[dict[str, Any]]:
     return [dict(row) for row in rows]
 
 
-@pytest.mark.parametrize("form", FORMS)
+def _expected(form: str, pair: dict[str, Any]) -> list[dict[str, Any]]:
+    """What each trainer is to read of a pair."""
+    both = {side: pair["prompt"] + pair[side] for side in ("chosen", "rejected")}
+    if form in ("trl", "axolotl"):
+        return [{name: pair[name] for name in ("prompt", "chosen", "rejected")}]
+    if form in ("conversation", "openrlhf"):
+        return [both]
+    if form == "llamafactory":
+        return [{"messages": pair["prompt"], "chosen": pair["chosen"][0], "rejected": pair["rejected"][0]}]
+    if form == "swift":
+        return [{"messages": both["chosen"], "rejected_response": pair["rejected"][0]["content"]}]
+    if form == "nemo-rl":
+        ranked = [{"rank": 0, "completion": pair["chosen"]}, {"rank": 1, "completion": pair["rejected"]}]
+        return [{"context": pair["prompt"], "completions": ranked}]
+    assert form == "kto"
+    labels = {"chosen": True, "rejected": False}
+    return [
+        {"prompt": pair["prompt"], "completion": pair[side], "messages": both[side], "label": label}
+        for side, label in labels.items()
+    ]
+
+
+@pytest.mark.parametrize("form", [form for form in FORMS if form != "text"])
 def test_every_format_loads_back_as_the_train_set(form: str, made: Made, recipe: Recipe, tmp_path: Path) -> None:
     said = export(view(made.folder.parents[2], recipe), form, tmp_path / "out")
     path = tmp_path / "out" / "fake.jsonl" if form == "llamafactory" else tmp_path / "out"
     train = made.train.to_pylist()
-    assert said == f"{path}: {len(train)} pairs for {form}"
-    rows = _loaded(path, tmp_path / "cache")
-    assert len(rows) == len(train)
-    for row, pair in zip(rows, train, strict=True):
-        if form == "trl":
-            assert row == {name: pair[name] for name in ("prompt", "chosen", "rejected")}
-        elif form == "openrlhf":
-            assert row["chosen"] == pair["prompt"] + pair["chosen"]
-            assert row["rejected"] == pair["prompt"] + pair["rejected"]
-            assert row["margin"] == pair["score_chosen"] - pair["score_rejected"] > 0
-        else:
-            assert row["messages"] == pair["prompt"]
-            assert [row["chosen"]] == pair["chosen"]
-            assert [row["rejected"]] == pair["rejected"]
+    expected = [row for pair in train for row in _expected(form, pair)]
+    assert said.startswith(f"{path}: {len(expected)} lines for {form}")
+    assert _loaded(path, tmp_path / "cache") == expected
     assert any(CONVERSATION[-1]["content"] == pair["prompt"][-1]["content"] for pair in train)
     assert all(pair["prompt"][0] == {"role": "system", "content": "Be brief."} for pair in train)
 
@@ -104,7 +115,7 @@ def test_every_response_that_was_paid_for_is_exported_with_its_scores(
 
 def test_wrong_wishes_are_told_the_right_ones(made: Made, recipe: Recipe, tmp_path: Path) -> None:
     run = made.folder.parents[2]
-    with pytest.raises(UserError, match=r"No format 'csv': expected one of trl, openrlhf, llamafactory, responses"):
+    with pytest.raises(UserError, match=r"No format 'csv': expected one of trl, conversation, openrlhf, .*, responses"):
         export(view(run, recipe), "csv", tmp_path / "out")
     eva = override_recipe(recipe.model_dump(), {"selection.metric": "eva"}, "the test")
     with pytest.raises(UserError, match=r"No dataset of this recipe at .*eva.*Make it first: `evolve select`"):
