@@ -93,6 +93,13 @@ REASONS: dict[str, Reason] = {
     "not_sampled": Reason("not drawn by mode = 'sample'"),
     "parent_cap": Reason("selection.per_parent better pairs have the same parent"),
     "strategy_cap": Reason("selection.per_strategy better pairs have the same strategy"),
+    # Of a pair that is exported.
+    "identical_when_cut": Reason(
+        "chosen and rejected are the same within the trainer's limits", "raise export's --max-length"
+    ),
+    "side_lost_when_cut": Reason(
+        "the prompt fills the trainer's limits and leaves no token of a response", "lower export's --max-prompt-length"
+    ),
 }
 
 

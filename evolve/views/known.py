@@ -14,9 +14,8 @@ from prompts.errors import UserError
 from selection import Metric, Scale, metric_of, scale_of
 from selection.metrics import implicit_reward
 
-NUMBERS = tuple(
-    f"{name}_{side}" for name in ("score", "logp", "n_tokens", "ref_logp") for side in ("chosen", "rejected")
-)
+SIDES = ("chosen", "rejected")
+NUMBERS = tuple(f"{name}_{side}" for name in ("score", "logp", "n_tokens", "ref_logp") for side in SIDES)
 _GROUPS = frozenset({"scores", "lower", "upper"})
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from one_prompt import candidates, pair
 from prompts.errors import UserError
-from selection.pairs import RULES
+from selection.pairs import RULES, Candidates
 
 NAN = float("nan")
 
