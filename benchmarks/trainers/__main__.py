@@ -51,13 +51,14 @@ def table(results: list[Result]) -> str:
     notes = []
     for one in results:
         start = f"| {one.title} {one.version} | {one.form} "
-        if one.failed or one.run is None or one.edges is None:
+        if one.run is None:
             lines.append(start + "| - | - | - | - | - |")
             notes.append(f"- {one.title}: failed. {one.failed}")
             continue
-        edges = f"{one.edges.identical}/{one.edges.rows}"
+        edges = f"{one.edges.identical}/{one.edges.rows}" if one.edges else "-"
+        seconds = f"{one.seconds:.0f}" if one.seconds else "-"
         chosen, rejected = map(one.run.n_identical, SIDES)
-        lines.append(start + f"| {one.run.rows} | {chosen} | {rejected} | {edges} | {one.seconds:.0f} |")
+        lines.append(start + f"| {one.run.rows} | {chosen} | {rejected} | {edges} | {seconds} |")
         notes += [f"- {one.title}: {fault}" for fault in one.told]
     return "\n".join(lines + ([""] + notes if notes else [])) + "\n"
 

@@ -23,5 +23,8 @@ TRAINERS = {
     "llamafactory": Trainer("LLaMA-Factory", "llamafactory", "llamafactory", "llamafactory", file=""),
     "openrlhf": Trainer("OpenRLHF", "openrlhf", "openrlhf", "openrlhf"),
     "swift": Trainer("ms-swift", "swift", "ms-swift", "swift"),
+    "axolotl": Trainer("axolotl", "axolotl", "axolotl", "axolotl"),
+    "oumi": Trainer("oumi", "text", "oumi", "oumi"),
+    "torchtune": Trainer("torchtune", "conversation", "torchtune", "torchtune"),
 }
 DEFAULT = ("llamafactory", "openrlhf", "swift")
