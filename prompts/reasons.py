@@ -80,6 +80,13 @@ REASONS: dict[str, Reason] = {
     "near_identical": Reason("chosen and rejected say the same in all but a few words"),
     # Of a ranked pair.
     "below_threshold": Reason("not among the k best"),
+    # Of a pair that is exported.
+    "identical_when_cut": Reason(
+        "chosen and rejected are the same within the trainer's limits", "raise export's --max-length"
+    ),
+    "side_lost_when_cut": Reason(
+        "the prompt fills the trainer's limits and leaves no token of a response", "lower export's --max-prompt-length"
+    ),
 }
 
 

@@ -50,8 +50,23 @@ def status(run: RunArgument) -> None:
 
 def export(
     run: RunArgument,
-    format: Annotated[ExportForm, typer.Option("--format", "-f", help="Form to write; responses: all, scored.")],
-    out: Annotated[str, typer.Option(help="File to write; for llamafactory a folder.")],
+    to: Annotated[
+        ExportForm, typer.Option("--to", "--format", "-f", help="Form to write; responses: all of them, with scores.")
+    ],
+    out: Annotated[str, typer.Option(help="File to write; a folder for llamafactory, and with --test.")],
+    test: Annotated[
+        str | None, typer.Option(help="Share to hold out, such as 5%, by families of prompts: train and test files.")
+    ] = None,
+    margin: Annotated[
+        bool, typer.Option("--margin", help="Add the column margin, which switches on a trainer's margin loss.")
+    ] = False,
+    max_length: Annotated[
+        int | None,
+        typer.Option(min=1, max=2**31 - 1, help="Tokens that a trainer keeps; pairs it spoils are left out."),
+    ] = None,
+    max_prompt_length: Annotated[
+        int | None, typer.Option(min=1, max=2**31 - 1, help="Tokens that a trainer keeps of a prompt, the last ones.")
+    ] = None,
     iteration: IterOption = None,
     algo: AlgoOption = None,
     metric: MetricOption = None,
@@ -61,8 +76,8 @@ def export(
         bool, typer.Option("--force", help="Write over what is there and was not exported by this run.")
     ] = False,
 ) -> None:
-    """Write a dataset that was made in the form that a trainer reads."""
-    from evolve.exports.forms import export as write
+    """Write a dataset that was made in the form that a trainer reads, and beside it what trains with it."""
+    from evolve.exports.export import export as write
     from evolve.recipe.stored import last_iteration, stored_recipe
     from evolve.run import Run
 
@@ -70,4 +85,14 @@ def export(
     folder = existing_folder(run)
     iteration = iteration or last_iteration(folder)
     recipe = stored_recipe(folder, iteration, overrides(None, algo, metric, alpha, k))
-    say(write(Run(recipe, folder, iteration, view_only=True), format, target, force=force))
+    said = write(
+        Run(recipe, folder, iteration, view_only=True),
+        to,
+        target,
+        force=force,
+        margin=margin,
+        test=test,
+        max_length=max_length,
+        max_prompt_length=max_prompt_length,
+    )
+    say(said)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from evolve.datasets.trainers import CHECKED_ON, trainers_table
 from prompts.display import in_code, in_markdown
 
 
@@ -65,6 +66,13 @@ vocabulary, the end-of-turn token included when it was sampled; `n_tokens_*` cou
 M_r, `implicit_margin` M_pi = |logp_chosen/n_tokens_chosen - logp_rejected/n_tokens_rejected|.
 
 {_ranked(recipe)}
+
+## Trainers
+
+`evolve export RUN --to NAME --out PATH` writes these pairs as a trainer reads them, with a configuration that trains
+with them beside. Versions were checked on {CHECKED_ON}.
+
+{trainers_table()}
 """
 
 

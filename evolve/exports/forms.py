@@ -2,63 +2,55 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-from evolve.datasets.folder import find_dataset
-from evolve.exports import axolotl, conversation, kto, llamafactory, nemo_rl, responses, swift, text, trl
-from evolve.exports.lines import rows_of, write_lines
-from evolve.exports.template import policy_template
-from evolve.exports.written import Written
-from evolve.recipe.choices import ExportForm
-from evolve.run import Run
-from prompts.errors import UserError
+from evolve.exports import axolotl, conversation, kto, llamafactory, nemo_rl, swift, text, trl
+from evolve.exports.dataset_info import Entries
+from evolve.exports.setup import Setup
+from evolve.exports.template import PolicyTemplate
 
-Rows = Callable[[dict[str, Any]], list[dict[str, Any]]]
+Row = dict[str, Any]
 
-# Of a row of train.parquet, what a trainer reads. `text` needs the policy's template as well.
-FORMS: dict[str, Rows | None] = {
-    "trl": trl.rows,
-    "conversation": conversation.rows,
-    "openrlhf": conversation.rows,
-    "llamafactory": llamafactory.rows,
-    "swift": swift.rows,
-    "nemo-rl": nemo_rl.rows,
-    "kto": kto.rows,
-    "text": None,
-    "axolotl": axolotl.rows,
+
+@dataclass(frozen=True)
+class Form:
+    """`rows`: of a row of train.parquet what a trainer reads, a line each; None where the policy's template is needed
+    for it. `configs`: the smallest configurations that train with it, by the ends of their names.
+
+    `entries` are of LLaMA-Factory's dataset_info.json, for files of that form. `has_margin`: whether its trainers have
+    a loss that takes a column `margin`. `breaks` are characters of a path that a trainer takes for something else.
+    """
+
+    rows: Callable[[Row], list[Row]] | None
+    configs: Callable[[Setup], dict[str, str]]
+    entries: Callable[[list[Path]], Entries] | None = None
+    has_margin: bool = False
+    breaks: str = ""
+
+
+CONVERSATION = Form(conversation.rows, conversation.configs, has_margin=True, breaks=",@")
+
+FORMS: dict[str, Form] = {
+    "trl": Form(trl.rows, trl.configs, has_margin=True),
+    "conversation": CONVERSATION,
+    "openrlhf": CONVERSATION,
+    "llamafactory": Form(llamafactory.rows, llamafactory.configs, llamafactory.entries, breaks=","),
+    "swift": Form(swift.rows, swift.configs, has_margin=True),
+    "nemo-rl": Form(nemo_rl.rows, nemo_rl.configs),
+    "kto": Form(kto.rows, kto.configs, kto.entries, breaks=","),
+    "text": Form(None, text.configs),
+    "axolotl": Form(axolotl.rows, axolotl.configs),
 }
 
 
-def export(run: Run, form: str, out: Path, *, force: bool = False) -> str:
-    """Write the dataset of a run as `form` to `out` and return a line that says what was written.
-
-    A file that is there is written over only if this run has exported it and nobody has changed it since, or with
-    `force`. Raises `UserError`.
-    """
-    if form not in get_args(ExportForm):
-        raise UserError(f"No format {form!r}: expected one of {', '.join(get_args(ExportForm))}.")
-    train = None if form == "responses" else find_dataset(run) / "train.parquet"
-    target = llamafactory.data_file(out, run.recipe.name) if form == "llamafactory" else out
-    if form == "llamafactory":
-        llamafactory.check(out, run.recipe.name, force)
-    written = Written(run.folder)
-    written.check(target, force)
-    if train is None:
-        said = responses.write(run, out)
+def lines_of(form: Form, pair: Row, template: PolicyTemplate | None, with_thoughts: bool, margin: bool) -> list[Row]:
+    """What a trainer reads of a row of train.parquet."""
+    if form.rows:
+        rows = form.rows(pair)
     else:
-        rows = FORMS[form] or _text_rows(run)
-        n = write_lines(target, itertools.chain.from_iterable(map(rows, rows_of(train))))
-        said = f"{target}: {n:,} lines for {form}"
-    if form == "llamafactory":
-        llamafactory.describe(out, run.recipe.name)
-    written.keep(target)
-    return said
-
-
-def _text_rows(run: Run) -> Rows:
-    template, end = policy_template(run)
-    return partial(text.rows, template=template, end=end, with_thoughts=run.recipe.selection.with_thoughts)
+        assert template is not None, "a form that applies a template has one"
+        rows = text.rows(pair, template.chat, template.end, with_thoughts)
+    return [row | {"margin": pair["reward_margin"]} for row in rows] if margin else rows

@@ -4,7 +4,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
+
+from evolve.exports.dataset_info import TAGS, Entries
+from evolve.exports.setup import Setup, as_yaml, commented
 
 
 def rows(pair: dict[str, Any]) -> list[dict[str, Any]]:
@@ -21,3 +25,60 @@ def rows(pair: dict[str, Any]) -> list[dict[str, Any]]:
         }
         for name in ("chosen", "rejected")
     ]
+
+
+SCRIPT = """\
+{head}
+import torch
+from datasets import load_dataset
+from trl import KTOConfig, KTOTrainer
+
+GPU = torch.cuda.is_available()
+POLICY = {policy!a}
+FILES = {files!a}
+config = KTOConfig(
+    output_dir={output!a},
+    max_length={max_length},
+    per_device_train_batch_size=8,
+    gradient_accumulation_steps=16,
+    eval_strategy={evaluation!a},
+    bf16=GPU,
+    use_cpu=not GPU,
+    report_to=[],
+)
+data = load_dataset("json", data_files=FILES)
+trainer = KTOTrainer(model=POLICY, args=config, train_dataset=data["train"], eval_dataset=data.get("test"))
+trainer.train()
+trainer.save_model()
+"""
+
+
+def entries(files: list[Path]) -> Entries:
+    """What LLaMA-Factory's dataset_info.json has of each file, named after it."""
+    about = {"formatting": "sharegpt", "columns": {"messages": "messages", "kto_tag": "label"}, "tags": TAGS}
+    return {path.stem: {"file_name": path.name} | about for path in files}
+
+
+def configs(setup: Setup) -> dict[str, str]:
+    """A program for TRL and a configuration for LLaMA-Factory. The paper has no KTO: its defaults are the trainers'."""
+    files = {"train": str(setup.data)} | ({"test": str(setup.test)} if setup.test else {})
+    head = ["TRL 1.16.0: python THIS_FILE. The paper has no KTO: hyperparameters are the trainer's defaults."]
+    script = SCRIPT.format(
+        head=commented([*head, *setup.notes]).rstrip(),
+        policy=setup.policy,
+        files=files,
+        output=setup.output("kto"),
+        max_length=setup.max_length,
+        evaluation="epoch" if setup.test else "no",
+    )
+    values: dict[str, Any] = {"model_name_or_path": setup.policy, "stage": "kto", "do_train": True}
+    values |= {"finetuning_type": "full", "dataset_dir": str(setup.data.parent), "dataset": setup.data.stem}
+    values |= {"eval_dataset": setup.test.stem, "eval_strategy": "epoch"} if setup.test else {}
+    values |= {"template": "llama3"} if "<|start_header_id|>" in setup.template else {}
+    values |= {"cutoff_len": setup.max_length, "output_dir": setup.output("kto"), "bf16": True, "report_to": "none"}
+    values |= {"per_device_train_batch_size": 8, "gradient_accumulation_steps": 16}
+    head = [
+        "LLaMA-Factory 0.9.5: llamafactory-cli train THIS_FILE. The paper has no KTO: hyperparameters are the "
+        "trainer's defaults."
+    ]
+    return {"kto.py": script, "kto.yaml": commented([*head, *setup.notes]) + as_yaml(values)}

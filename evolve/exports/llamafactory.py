@@ -4,27 +4,12 @@ Its own templates lose an empty system message and keep outer white space. Check
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
-from evolve.pool.files import not_written
-from evolve.pool.output import output_file, refuse_own
-from prompts.errors import UserError
-
-DESCRIPTION = "dataset_info.json"
-INFO = {
-    "formatting": "sharegpt",
-    "ranking": True,
-    "columns": {"messages": "messages", "chosen": "chosen", "rejected": "rejected"},
-    "tags": {
-        "role_tag": "role",
-        "content_tag": "content",
-        "user_tag": "user",
-        "assistant_tag": "assistant",
-        "system_tag": "system",
-    },
-}
+from evolve.exports.dataset_info import TAGS, Entries
+from evolve.exports.paper import BATCH
+from evolve.exports.setup import Setup, as_yaml, commented
 
 
 def rows(pair: dict[str, Any]) -> list[dict[str, Any]]:
@@ -32,47 +17,41 @@ def rows(pair: dict[str, Any]) -> list[dict[str, Any]]:
     return [{"messages": pair["prompt"], "chosen": pair["chosen"][0], "rejected": pair["rejected"][0]}]
 
 
-def data_file(out: Path, name: str) -> Path:
-    """The file of pairs in the folder `out`, named after the recipe: several recipes share one folder."""
-    return out / f"{name}.jsonl"
+def entries(files: list[Path]) -> Entries:
+    """What dataset_info.json has of each file, named after it. The form `openai` would put words into the prompt."""
+    about = {
+        "formatting": "sharegpt",
+        "ranking": True,
+        "columns": {"messages": "messages", "chosen": "chosen", "rejected": "rejected"},
+        "tags": TAGS,
+    }
+    return {path.stem: {"file_name": path.name} | about for path in files}
 
 
-def check(out: Path, name: str, force: bool) -> None:
-    """Raise `UserError` if the folder's description can't be added to, or, without `force`, has another dataset of
-    this name.
-    """
-    refuse_own(out / DESCRIPTION)
-    there = _described(out).get(name)
-    ours = {key: value for key, value in there.items() if key in _info(name)} if isinstance(there, dict) else there
-    if there is not None and ours != _info(name) and not force:
-        raise UserError(
-            f"{out / DESCRIPTION} describes another dataset by the name {name}. Give another --out, or --force to "
-            "replace the description."
-        )
+def configs(setup: Setup) -> dict[str, str]:
+    """For `llamafactory-cli train FILE`."""
+    shown = {}
+    for method, training in (("dpo", setup.dpo), ("simpo", setup.simpo)):
+        loss = {"pref_loss": "sigmoid"} if method == "dpo" else {"pref_loss": "simpo", "simpo_gamma": training.gamma}
+        values: dict[str, Any] = {"model_name_or_path": setup.policy, "stage": "dpo", "do_train": True}
+        values |= {"finetuning_type": "full", "pref_beta": training.beta} | loss
+        values |= {"dataset_dir": str(setup.data.parent), "dataset": setup.data.stem}
+        values |= {"eval_dataset": setup.test.stem, "eval_strategy": "epoch"} if setup.test else {}
+        values |= template(setup.template)
+        values |= {"cutoff_len": setup.max_length, "output_dir": setup.output(method), "num_train_epochs": 1.0}
+        values |= {"per_device_train_batch_size": 1, "gradient_accumulation_steps": BATCH}
+        values |= {"learning_rate": training.learning_rate, "lr_scheduler_type": "cosine"}
+        values |= {"warmup_steps": setup.warmup_steps, "bf16": True, "report_to": "none"}
+        head = [
+            "LLaMA-Factory 0.9.5: llamafactory-cli train THIS_FILE.",
+            f"Hyperparameters: the paper's Table 3, {training.row}.",
+            "On several GPUs divide gradient_accumulation_steps by their number.",
+        ]
+        shown[f"{method}.yaml"] = commented([*head, *setup.notes]) + as_yaml(values)
+    return shown
 
 
-def describe(out: Path, name: str) -> None:
-    """Describe NAME.jsonl in the folder's dataset_info.json, where all else is kept."""
-    described = _described(out)  # as it is now: another export may have added to it
-    earlier = described.get(name)
-    described[name] = (earlier if isinstance(earlier, dict) else {}) | _info(name)
-    with output_file(out / DESCRIPTION) as file:
-        file.write((json.dumps(described, indent=2, ensure_ascii=False) + "\n").encode())
-
-
-def _info(name: str) -> dict[str, Any]:
-    return {"file_name": data_file(Path(), name).name} | INFO
-
-
-def _described(out: Path) -> dict[str, Any]:
-    """The datasets that the folder's description has. Raises `UserError` if it is there and can't be read."""
-    path = out / DESCRIPTION
-    try:
-        found = json.loads(path.read_text(encoding="utf-8-sig")) if path.exists() else {}
-    except OSError as error:
-        raise not_written(path, error) from error
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path} is not JSON ({error}). Mend it or move it away: an export adds to it.") from error
-    if not isinstance(found, dict):
-        raise UserError(f"{path} is no JSON object of datasets. Mend it or move it away: an export adds to it.")
-    return found
+def template(text: str) -> dict[str, str]:
+    """Which of its own templates writes what the policy's does. Where none is named it reads the tokenizer's."""
+    known = {"<|start_header_id|>": "llama3", "<start_of_turn>": "gemma2"}
+    return next(({"template": name} for mark, name in known.items() if mark in text), {})

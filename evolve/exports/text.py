@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from evolve.exports.paper import BATCH
+from evolve.exports.setup import Setup, as_yaml, commented
 from prompts import Message
 
 SAID = "\U000f0f0fsaid\U000f0f0f"  # an answer that no template changes and no user types
@@ -39,3 +41,24 @@ def _ended(text: str, end: str) -> str:
     """`text` up to the end of its turn; some templates write a line break after it, some open the next turn instead."""
     before, found, after = text.rpartition(end)
     return before + end if found and not after.strip() else text + end
+
+
+def configs(setup: Setup) -> dict[str, str]:
+    """For `oumi train -c FILE`. verl has no DPO."""
+    files = {"train": setup.data} | ({"validation": setup.test} if setup.test else {})
+    data = {
+        split: {"datasets": [{"dataset_name": "text_dpo_jsonl", "dataset_path": str(path)}]}
+        for split, path in files.items()
+    }
+    training: dict[str, Any] = {"trainer_type": "TRL_DPO", "output_dir": setup.output("dpo"), "num_train_epochs": 1}
+    training |= {"per_device_train_batch_size": 1, "gradient_accumulation_steps": BATCH, "optimizer": "adamw_torch"}
+    training |= {"learning_rate": setup.dpo.learning_rate, "lr_scheduler_type": "cosine"}
+    training |= {"warmup_steps": setup.warmup_steps}
+    training |= {"trainer_kwargs": {"beta": setup.dpo.beta, "max_length": setup.max_length}}
+    model = {"model_name": setup.policy, "model_max_length": setup.max_length, "torch_dtype_str": "bfloat16"}
+    head = [
+        f"oumi 0.9: oumi train -c THIS_FILE. Hyperparameters: the paper's Table 3, {setup.dpo.row}.",
+        "On several GPUs divide gradient_accumulation_steps by their number.",
+    ]
+    text = as_yaml({"model": model, "data": data, "training": training})
+    return {"dpo.yaml": commented([*head, *setup.notes]) + text}

@@ -23,7 +23,7 @@ def output_file(path: Path) -> Iterator[BinaryIO]:
     """
     refuse_own(path)
     try:
-        target = None if _is_special(path) else path.resolve()
+        target = None if is_special(path) else path.resolve()
     except (OSError, RuntimeError) as error:
         raise _cannot(path, error) from error
     if target is not None:
@@ -64,7 +64,7 @@ def _owner(target: Path) -> str:
     return ""
 
 
-def _is_special(path: Path) -> bool:
+def is_special(path: Path) -> bool:
     """Whether something is there that is no regular file; or a stream of this process, whatever it is bound to."""
     stream = str(path.absolute()).startswith(("/dev/std", "/dev/fd/", "/proc/"))
     return path.exists() and (stream or not path.is_file())

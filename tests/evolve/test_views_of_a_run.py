@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from evolve.api import grow, open_dataset, select
-from evolve.exports.forms import export
+from evolve.exports.export import export
 from evolve.recipe import stored
 from evolve.run import Run
 from evolve.views.pairs import PAIR, Pairs, _finite

@@ -33,7 +33,10 @@ def test_every_choice_is_there_and_everything_there_is_a_choice() -> None:
 @pytest.mark.parametrize(
     ("room", "shared"),
     [
-        ("evolve.exports", {"forms", "lines", "template", "written"}),
+        (
+            "evolve.exports",
+            {"dataset_info", "export", "forms", "lines", "paper", "seen", "setup", "split", "template", "written"},
+        ),
         ("rewards.models", set()),
         ("generation.engines", {"lifeline", "options"}),
     ],

@@ -163,7 +163,7 @@ def test_select_does_not_begin_a_run_nor_grow_one(evolve: Evolve, recipe: str) -
         assert "`evolve run`" in err
 
 
-@pytest.mark.parametrize("command", [["status"], ["select"], ["export", "--format", "trl", "--out", "x"]])
+@pytest.mark.parametrize("command", [["status"], ["select"], ["export", "--to", "trl", "--out", "x"]])
 def test_an_unknown_run_is_told_the_known_ones(evolve: Evolve, recipe: str, command: list[str], tmp_path: Path) -> None:
     code, out, err = evolve(command[0], "nowhere", *command[1:])
     assert (code, out) == (2, "")

@@ -102,7 +102,7 @@ KEYS += [
     "policy",
     "é\x1b",
 ]
-OPTIONS = ["--run", "--iter", "--algo", "--metric", "--alpha", "--k", "--policy", "--format", "--out", "--reward",
+OPTIONS = ["--run", "--iter", "--algo", "--metric", "--alpha", "--k", "--policy", "--to", "--test", "--max-length", "--out", "--reward",
            "--dtype", "--batch-tokens", "--force", "--compat", "--verbose", "--help"]  # fmt: skip
 COMMANDS = ["run", "select", "check", "status", "export", "annotate", "score", ""]
 
@@ -138,7 +138,7 @@ def _arguments(rng: random.Random) -> list[str]:
         "select": ["mine"],
         "check": ["mine.toml"],
         "status": ["mine"],
-        "export": ["mine", "--format", rng.choice(["trl", "openrlhf", "llamafactory", "responses"]), "--out", "./out"],
+        "export": ["mine", "--to", rng.choice(["trl", "kto", "llamafactory", "responses"]), "--out", "./out"],
         "annotate": ["mine"],
         "score": ["lines.jsonl", "--reward", "fake", "--out", "./scores.jsonl"],
     }

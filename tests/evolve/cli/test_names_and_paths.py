@@ -94,8 +94,8 @@ def test_a_run_s_own_files_are_never_written_over(evolve: Evolve, tmp_path: Path
     (tmp_path / "lines.jsonl").write_text('{"prompt": "a", "response": "b"}\n')
     for out in [*own, tmp_path / "link", "", ".", "./" + "a" * 300]:
         for command in (
-            ["export", "mine", "--format", "trl", "--force", "--out", out],
-            ["export", "mine", "--format", "responses", "--out", out],
+            ["export", "mine", "--to", "trl", "--force", "--out", out],
+            ["export", "mine", "--to", "responses", "--out", out],
             ["score", "lines.jsonl", "--reward", "fake", "--out", out],
         ):
             code, said, err = evolve(*command)
@@ -111,12 +111,12 @@ def test_a_device_or_pipe_stays_what_it_is(evolve: Evolve, tmp_path: Path) -> No
     read: list[bytes] = []
     reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()), daemon=True)
     reader.start()
-    assert evolve("export", "mine", "--format", "trl", "--out", pipe)[0] == 0
+    assert evolve("export", "mine", "--to", "trl", "--out", pipe)[0] == 0
     reader.join(10)
     assert pipe.is_fifo()
     assert read[0].count(b"\n") > 0
     if os.path.exists("/dev/full"):
-        code, _, err = evolve("export", "mine", "--format", "trl", "--out", "/dev/full")
+        code, _, err = evolve("export", "mine", "--to", "trl", "--out", "/dev/full")
         assert code == 2
         assert "full" in err
     assert evolve("export", "mine", "--format", "trl", "--out", "/dev/null")[0] == 0

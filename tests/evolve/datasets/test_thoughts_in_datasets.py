@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from evolve.exports.forms import export
+from evolve.exports.export import export
 from evolve.exports.responses import write as write_responses
 from evolve.pool.pool import Pool
 from evolve.recipe.sections import Recipe

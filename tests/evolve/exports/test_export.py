@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from evolve.exports.forms import FORMS, export
+from evolve.exports.export import export
+from evolve.exports.forms import FORMS
 from evolve.recipe.loading import override_recipe
 from evolve.recipe.sections import Recipe
 from evolve.run import Run
@@ -72,7 +73,7 @@ def test_every_format_loads_back_as_the_train_set(form: str, made: Made, recipe:
     path = tmp_path / "out" / "fake.jsonl" if form == "llamafactory" else tmp_path / "out"
     train = made.train.to_pylist()
     expected = [row for pair in train for row in _expected(form, pair)]
-    assert said.startswith(f"{path}: {len(expected)} lines for {form}")
+    assert said.startswith(f"{path}: {len(train)} pairs for {form}")
     assert _loaded(path, tmp_path / "cache") == expected
     assert any(CONVERSATION[-1]["content"] == pair["prompt"][-1]["content"] for pair in train)
     assert all(pair["prompt"][0] == {"role": "system", "content": "Be brief."} for pair in train)
@@ -115,7 +116,7 @@ def test_every_response_that_was_paid_for_is_exported_with_its_scores(
 
 def test_wrong_wishes_are_told_the_right_ones(made: Made, recipe: Recipe, tmp_path: Path) -> None:
     run = made.folder.parents[2]
-    with pytest.raises(UserError, match=r"No format 'csv': expected one of trl, conversation, openrlhf, .*, responses"):
+    with pytest.raises(UserError, match=r"No form 'csv': expected one of trl, conversation, openrlhf, .*, responses"):
         export(view(run, recipe), "csv", tmp_path / "out")
     eva = override_recipe(recipe.model_dump(), {"selection.metric": "eva"}, "the test")
     with pytest.raises(UserError, match=r"No dataset of this recipe at .*eva.*Make it first: `evolve select`"):
@@ -169,3 +170,38 @@ def test_a_folder_of_llamafactory_keeps_what_else_it_has(made: Made, recipe: Rec
         with pytest.raises(UserError, match="Mend it or move it away"):
             export(view(run, recipe), "llamafactory", tmp_path, force=True)
         assert info.read_text() == broken
+
+
+def test_a_margin_is_there_when_it_is_asked_for_and_never_otherwise(made: Made, recipe: Recipe, tmp_path: Path) -> None:
+    """By its name alone TRL and ms-swift switch a margin loss on."""
+    run, train = made.folder.parents[2], made.train.to_pylist()
+    assert "margin" not in made.train.column_names
+    for form in FORMS:
+        if form == "text":
+            continue  # needs a template
+        if not FORMS[form].has_margin:
+            with pytest.raises(UserError, match=f"No trainer of the form {form} reads a margin.*trl, conversation"):
+                export(view(run, recipe), form, tmp_path / form, margin=True)
+            continue
+        export(view(run, recipe), form, tmp_path / f"{form}.jsonl", margin=True)
+        rows = _loaded(tmp_path / f"{form}.jsonl", tmp_path / "cache")
+        assert [row["margin"] for row in rows] == [pair["score_chosen"] - pair["score_rejected"] for pair in train]
+        assert [{name: row[name] for name in row if name != "margin"} for row in rows] == [
+            one for pair in train for one in _expected(form, pair)
+        ]
+
+
+def test_responses_take_no_wishes_of_pairs(made: Made, recipe: Recipe, tmp_path: Path) -> None:
+    for wish in ({"test": "5%"}, {"margin": True}, {"max_length": 9}, {"max_prompt_length": 9}):
+        with pytest.raises(UserError, match="no pairs"):
+            export(view(made.folder.parents[2], recipe), "responses", tmp_path / "out", **wish)  # type: ignore[arg-type]
+    assert not list(tmp_path.iterdir())
+
+
+def test_one_file_of_kto_is_described_for_llamafactory(made: Made, recipe: Recipe, tmp_path: Path) -> None:
+    export(view(made.folder.parents[2], recipe), "kto", tmp_path / "labels.jsonl")
+    about = json.loads((tmp_path / "dataset_info.json").read_text())["labels"]
+    first = json.loads((tmp_path / about["file_name"]).read_text(encoding="utf-8").split("\n")[0])
+    assert about["columns"] == {"messages": "messages", "kto_tag": "label"}
+    assert set(about["columns"].values()) <= set(first)
+    assert "ranking" not in about
