@@ -14,6 +14,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from benchmarks.trainers.checking import Check, Result
 from benchmarks.trainers.comparing import SIDES
 from benchmarks.trainers.environments import ROOT, Failed, run_logged, version
@@ -24,6 +26,19 @@ def main() -> None:
     arguments = _arguments()
     folder = arguments.folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / "lock", timeout=0):
+            results = checked(arguments, folder)
+    except Timeout as busy:
+        raise SystemExit(f"Another check is at work in {folder}: wait for it, or give another --folder.") from busy
+    told = table(results)
+    (folder / "table.md").write_text(told, encoding="utf-8")
+    print(told, end="")
+    sys.exit(not all(result.passed for result in results))
+
+
+def checked(arguments: argparse.Namespace, folder: Path) -> list[Result]:
+    """Each trainer in turn; one that fails does not stop the others."""
     run = arguments.run.resolve() if arguments.run else _default_run(folder)
     check = Check(run, arguments.policy.resolve(), folder)
     print(f"{len(check.rows['run'])} rows of {run}, {len(check.rows['edges'])} edge rows", file=sys.stderr)
@@ -36,10 +51,7 @@ def main() -> None:
             results.append(
                 Result(TRAINERS[name].title, version(TRAINERS[name]), TRAINERS[name].form, failed=str(failed))
             )
-    told = table(results)
-    (folder / "table.md").write_text(told, encoding="utf-8")
-    print(told, end="")
-    sys.exit(not all(result.passed for result in results))
+    return results
 
 
 def table(results: list[Result]) -> str:

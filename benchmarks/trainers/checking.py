@@ -76,7 +76,8 @@ class Check:
         """
         data = {rows: self._exported(trainer, rows) for rows in self._runs}
         ours = (pins(trainer), HERE / f"loaders/{trainer.module}.py", HERE / "inside.py")
-        key = _digest(*ours, self._policy, *data.values())
+        exported = [path if path.is_dir() else path.parent for path in data.values()]  # with the configurations beside
+        key = _digest(*ours, self._policy, *exported)
         kept = {rows: self._folder / f"loaded/{trainer.module}-{key}-{rows}.jsonl" for rows in data}
         seconds = self._folder / f"loaded/{trainer.module}-{key}-seconds"
         if not seconds.is_file():
@@ -105,7 +106,7 @@ class Check:
         out = self._folder / "exports" / trainer.module / rows
         out.mkdir(parents=True, exist_ok=True)
         target = out / trainer.file
-        command = [sys.executable, "-m", "evolve", "export", str(self._runs[rows]), "--format", trainer.form]
+        command = [sys.executable, "-m", "evolve", "export", str(self._runs[rows]), "--to", trainer.form]
         run_logged([*command, "--out", str(target), "--force"], out.with_suffix(".log"), PYTHONPATH=str(ROOT))
         return target
 

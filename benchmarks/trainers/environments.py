@@ -25,7 +25,7 @@ def pins(trainer: Trainer) -> Path:
 
 def version(trainer: Trainer) -> str:
     """As pinned."""
-    found = re.search(rf"^{re.escape(trainer.distribution)}==(\S+)", pins(trainer).read_text(), re.MULTILINE)
+    found = re.search(rf"^(?:# )?{re.escape(trainer.distribution)}==(\S+)", pins(trainer).read_text(), re.MULTILINE)
     if found is None:
         raise Failed(f"{pins(trainer)} has no version of {trainer.distribution}.")
     return found[1]

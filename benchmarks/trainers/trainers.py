@@ -26,5 +26,6 @@ TRAINERS = {
     "axolotl": Trainer("axolotl", "axolotl", "axolotl", "axolotl"),
     "oumi": Trainer("oumi", "text", "oumi", "oumi"),
     "torchtune": Trainer("torchtune", "conversation", "torchtune", "torchtune"),
+    "nemo-rl": Trainer("NeMo-RL", "nemo-rl", "nemo-rl", "nemo_rl"),
 }
 DEFAULT = ("llamafactory", "openrlhf", "swift")

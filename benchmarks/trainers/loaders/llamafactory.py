@@ -1,9 +1,8 @@
-"""LLaMA-Factory 0.9.5, stage dpo: the folder with dataset_info.json, its template llama3."""
+"""LLaMA-Factory 0.9.5: the folder with dataset_info.json, by the exported configuration for SimPO."""
 
 from __future__ import annotations
 
 import importlib.machinery
-import json
 import sys
 import tempfile
 import types
@@ -11,35 +10,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-CUTOFF = 4_096
-
 
 def pairs(data: Path, policy: Path) -> Iterator[Any]:
     """As llamafactory.train.dpo.workflow does it, up to the collator."""
     _without_audio()
+    import yaml
     from llamafactory.data import get_dataset, get_template_and_fix_tokenizer
     from llamafactory.hparams import get_train_args
     from llamafactory.model import load_tokenizer
 
-    (name,) = json.loads((data / "dataset_info.json").read_text(encoding="utf-8"))
+    (settings,) = data.glob("*-simpo.yaml")
     with tempfile.TemporaryDirectory() as scratch:
-        model_args, data_args, training_args, _, _ = get_train_args(
-            {
-                "model_name_or_path": str(policy),
-                "stage": "dpo",
-                "do_train": True,
-                "finetuning_type": "full",
-                "pref_loss": "simpo",
-                "dataset_dir": str(data),
-                "dataset": name,
-                "template": "llama3",
-                "cutoff_len": CUTOFF,
-                "overwrite_cache": True,
-                "output_dir": scratch,
-                "use_cpu": True,
-                "report_to": "none",
-            }
-        )
+        here = {"output_dir": scratch, "bf16": False, "use_cpu": True, "overwrite_cache": True}
+        arguments = yaml.safe_load(settings.read_text(encoding="utf-8")) | here
+        model_args, data_args, training_args, _, _ = get_train_args(arguments)
         module = load_tokenizer(model_args)
         template = get_template_and_fix_tokenizer(module["tokenizer"], data_args)
         loaded = get_dataset(template, model_args, data_args, training_args, stage="rm", **module)

@@ -13,6 +13,8 @@ MAX_LENGTH = 4_096
 
 def pairs(data: Path, policy: Path) -> Iterator[Any]:
     """setup_preference_data, and the collator that its DPO takes, a row at a time; token_mask says what is trained."""
+    if not os.environ.get("NEMO_RL"):
+        raise SystemExit("NEMO_RL is not set: let it name a checkout of NeMo-RL, which has the folder nemo_rl.")
     sys.path.append(os.environ["NEMO_RL"])
     from nemo_rl.data.collate_fn import preference_collate_fn
     from nemo_rl.data.utils import setup_preference_data
