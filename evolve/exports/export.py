@@ -104,6 +104,8 @@ class Export:
         beside = not any(map(is_special, self._paths.values()))  # nothing can be beside a pipe
         configs = self._configs([]) if beside else {}
         entries = self._form.entries([*self._paths.values()]) if self._form.entries and beside else {}
+        if entries and data.name == dataset_info.NAME:
+            raise UserError(f"{data} is LLaMA-Factory's description of a folder's files. Give another --out.")
         if entries:
             dataset_info.check(data.parent, entries, self._wish.force)
         for path in [*self._paths.values(), *configs]:

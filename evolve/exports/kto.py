@@ -39,6 +39,7 @@ FILES = {files!a}
 config = KTOConfig(
     output_dir={output!a},
     max_length={max_length},
+    num_train_epochs=1,
     per_device_train_batch_size=8,
     gradient_accumulation_steps=16,
     eval_strategy={evaluation!a},
@@ -76,7 +77,7 @@ def configs(setup: Setup) -> dict[str, str]:
     values |= {"eval_dataset": setup.test.stem, "eval_strategy": "epoch"} if setup.test else {}
     values |= {"template": "llama3"} if "<|start_header_id|>" in setup.template else {}
     values |= {"cutoff_len": setup.max_length, "output_dir": setup.output("kto"), "bf16": True, "report_to": "none"}
-    values |= {"per_device_train_batch_size": 8, "gradient_accumulation_steps": 16}
+    values |= {"num_train_epochs": 1.0, "per_device_train_batch_size": 8, "gradient_accumulation_steps": 16}
     head = [
         "LLaMA-Factory 0.9.5: llamafactory-cli train THIS_FILE. The paper has no KTO: hyperparameters are the "
         "trainer's defaults."

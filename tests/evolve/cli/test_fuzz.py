@@ -102,7 +102,7 @@ KEYS += [
     "policy",
     "é\x1b",
 ]
-OPTIONS = ["--run", "--iter", "--algo", "--metric", "--alpha", "--k", "--policy", "--to", "--test", "--max-length", "--out", "--reward",
+OPTIONS = ["--run", "--iter", "--algo", "--metric", "--alpha", "--k", "--policy", "--to", "--test", "--out", "--reward",
            "--dtype", "--batch-tokens", "--force", "--compat", "--verbose", "--help"]  # fmt: skip
 COMMANDS = ["run", "select", "check", "status", "export", "annotate", "score", ""]
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from evolve.exports.export import export
+from evolve.exports.forms import FORMS
 from evolve.exports.responses import write as write_responses
 from evolve.pool.pool import Pool
 from evolve.recipe.sections import Recipe
@@ -96,10 +97,23 @@ def test_a_policy_that_thinks_is_another_sampler(made: Made, source: Path, tmp_p
     assert "over the tokens of the response as sampled" in (plain.folder / "README.md").read_text()
 
 
-def test_exports_carry_what_the_dataset_does(made: Made, source: Path, tmp_path: Path) -> None:
-    run = Run(thinking(source), made.run, view_only=True)
-    export(run, "trl", tmp_path / "trl")
-    assert all("think>" not in path.read_text() for path in (tmp_path / "trl").glob("*.jsonl"))
-    write_responses(run, tmp_path / "responses.jsonl")
+@pytest.mark.parametrize("form", [form for form in FORMS if form != "text"])
+@pytest.mark.parametrize("with_thoughts", [False, True])
+def test_exports_carry_what_the_dataset_does(
+    form: str, with_thoughts: bool, made: Made, source: Path, tmp_path: Path
+) -> None:
+    recipe = thinking(source, selection__with_thoughts=with_thoughts)
+    make(recipe, made.run, view_only=True)
+    export(Run(recipe, made.run, view_only=True), form, tmp_path / "out")
+    path = tmp_path / "out" / "fake.jsonl" if form == "llamafactory" else tmp_path / "out"
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert lines
+    for line in lines:
+        assert line.count("</think>\\n\\n") == line.count("<think>")
+        assert ("<think>" in line) == with_thoughts
+
+
+def test_responses_carry_thoughts_beside_the_answers(made: Made, source: Path, tmp_path: Path) -> None:
+    write_responses(Run(thinking(source), made.run, view_only=True), tmp_path / "responses.jsonl")
     rows = [json.loads(line) for line in (tmp_path / "responses.jsonl").read_text().splitlines()]
     assert all(row["thoughts"].startswith("<think>") and "think>" not in row["response"] for row in rows)

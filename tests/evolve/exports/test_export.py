@@ -205,3 +205,6 @@ def test_one_file_of_kto_is_described_for_llamafactory(made: Made, recipe: Recip
     assert about["columns"] == {"messages": "messages", "kto_tag": "label"}
     assert set(about["columns"].values()) <= set(first)
     assert "ranking" not in about
+    with pytest.raises(UserError, match="description of a folder's files"):
+        export(view(made.folder.parents[2], recipe), "kto", tmp_path / "dataset_info.json", force=True)
+    assert "labels" in json.loads((tmp_path / "dataset_info.json").read_text())

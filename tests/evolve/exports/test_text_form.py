@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from evolve.exports import text
+from evolve.exports.export import export
+from fake_runs import fake_recipe, make, prompt, write_source
 from generation.conversation import ChatTokenizer
 from generation.turns import closing_token
 from places import ROOT
+from prompts.errors import UserError
+from templated_runs import templated, view
 
 END = "<|eot_id|>"
 
@@ -86,3 +92,20 @@ def test_thoughts_stay_as_they_were_sampled() -> None:
     (said,) = text.rows(pair(ASKED, "So.</think>\n\nYes.", "</think>No."), opening, "<end>", with_thoughts=True)
     assert said["prompt"] + said["chosen"] == "[user]Why?<end>[assistant]<think>\nSo.</think>\n\nYes.<end>"
     assert said["rejected"] == "</think>No.<end>"
+
+
+def test_a_run_is_exported_as_the_template_of_its_policy_writes_it(template: ChatTokenizer, tmp_path: Path) -> None:
+    source = write_source(tmp_path / "x.jsonl", [*map(prompt, range(5)), f"What is {END} for?"])
+    made = templated(source, tmp_path / "run", policy__system_prompt="Be brief.")
+    export(view(tmp_path / "run"), "text", tmp_path / "out.jsonl")
+    rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text(encoding="utf-8").split("\n")[:-1]]
+    for row, pair in zip(rows, made.train.to_pylist(), strict=True):
+        for side in ("chosen", "rejected"):
+            assert row["prompt"] + row[side] == template.render(pair["prompt"] + pair[side])
+
+
+def test_a_policy_without_a_template_is_told(tmp_path: Path) -> None:
+    make(fake_recipe(write_source(tmp_path / "x.jsonl", [*map(prompt, range(5))])), tmp_path / "run")
+    with pytest.raises(UserError, match=r"applies the policy's chat template.*the fake one"):
+        export(view(tmp_path / "run"), "text", tmp_path / "out.jsonl")
+    assert not (tmp_path / "out.jsonl").exists()
