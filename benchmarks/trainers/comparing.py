@@ -110,11 +110,11 @@ def fault(row: Expected, side: str, loaded: Tokens, vocabulary: Vocabulary) -> s
             return "lost prompt" if message is row.messages[-1] else f"lost {message['role']} message"
     if _doubled(loaded.ids, vocabulary.bos) and not _doubled(expected.ids, vocabulary.bos):
         return "doubled BOS"
-    ends = loaded.ids.count(vocabulary.end_of_turn) - expected.ids.count(vocabulary.end_of_turn)
-    if not loaded.ids or loaded.ids[-1] != vocabulary.end_of_turn:
+    ended = bool(loaded.ids) and loaded.ids[-1] == vocabulary.end_of_turn
+    if loaded.ids[: len(expected.ids)] == expected.ids:
+        return "second end-of-turn" if ended else "tokens after the end-of-turn"
+    if not ended:
         return "missing end-of-turn"
-    if ends > 0:
-        return "second end-of-turn"
     return "other tokens in the prompt" if loaded.prompt != expected.prompt else "other tokens in the completion"
 
 

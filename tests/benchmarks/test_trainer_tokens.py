@@ -58,11 +58,12 @@ def test_a_missing_end_of_turn_is_told() -> None:
     ("change", "told"),
     [
         (lambda t: Tokens((*t.ids, END), (*t.trained, True)), "second end-of-turn"),
+        (lambda t: Tokens((*t.ids, BOS), (*t.trained, True)), "tokens after the end-of-turn"),
         (lambda t: Tokens(t.ids, (True,) * len(t.ids)), "trains tokens of the prompt"),
         (lambda t: Tokens(t.ids, (*t.trained[:-1], False)), "does not train the whole completion"),
         (lambda t: Tokens(t.ids, (False,) * len(t.ids)), "does not train the whole completion"),
     ],
-    ids=["second end", "prompt trained", "end not trained", "nothing trained"],
+    ids=["second end", "something behind", "prompt trained", "end not trained", "nothing trained"],
 )
 def test_other_faults_have_names_of_their_own(change: Callable[[Tokens], Tokens], told: str) -> None:
     assert found(change).told() == [f"{side}, 14 rows: {told}" for side in SIDES]
