@@ -11,10 +11,10 @@ option = $(if $(2),$(1) '$(2)')
 OPTIONS = $(if $(RECIPE),'$(RECIPE)') --iter '$(ITER)' $(call option,--run,$(RUN)) $(call option,--policy,$(POLICY)) \
 	$(call option,--algo,$(ALGO)) $(call option,--metric,$(METRIC)) $(call option,--alpha,$(ALPHA)) $(call option,--k,$(K))
 
-.PHONY: help setup evolve test lint check docs lock
+.PHONY: help setup evolve test lint check check-trainers docs lock
 
 help: ## list the targets
-	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1|\2/p' Makefile | awk -F '|' '{printf "%-14s %s\n", $$1, $$2}'
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1|\2/p' Makefile | awk -F '|' '{printf "%-21s %s\n", $$1, $$2}'
 
 setup: $(STAMP) ## create .venv and install the locked dependencies (the targets below do it by themselves)
 
@@ -31,6 +31,9 @@ lint: $(STAMP) ## lint, formatting, types and import contracts
 	.venv/bin/lint-imports
 
 check: lint test ## all that must hold before a change goes in: lint, then the tests
+
+check-trainers: $(STAMP) ## load a dataset with each trainer's own code and compare tokens (TRAINERS="openrlhf swift")
+	.venv/bin/python -m benchmarks.trainers $(TRAINERS)
 
 docs: $(STAMP) ## write docs/reference/*.md anew from the code
 	.venv/bin/python -m docs.reference.generate

@@ -2,6 +2,7 @@
 # The environment in .venv, from the files beside this one. Called by make:
 #   environment.sh install cpu|gpu   install what the lock names, and this checkout itself
 #   environment.sh compile           write both locks anew from pyproject.toml
+#   environment.sh trainer DIR PINS  an environment of its own in DIR, with the CPU build of torch and just what PINS names
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -60,6 +61,13 @@ install() {
     [[ "$1" != cpu ]] || find_torch
     .venv/bin/uv pip sync --quiet --compile-bytecode "locks/$1.lock"
     .venv/bin/uv pip install --quiet --no-deps --no-build-isolation --editable .
+}
+
+trainer() {
+    prepare
+    find_torch
+    [[ -x "$1/bin/python" ]] || .venv/bin/uv venv --quiet --clear --python .venv/bin/python "$1"
+    UV_PYTHON=$1/bin/python .venv/bin/uv pip sync --quiet <(echo "$TORCH") "$2"
 }
 
 compile() {

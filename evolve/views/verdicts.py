@@ -12,6 +12,7 @@ from prompts.reasons import KEPT
 
 TOO_LONG_FOR_REWARD = "too_long_for_reward"
 LOST_CONTENT = "lost_content"
+MAYBE_KEPT = (KEPT, TOO_LONG_FOR_REWARD)  # the verdicts with which a rewrite may be in X'
 
 
 def accepted(row: dict[str, Any], reward_limit: int | None, min_content: float = 0.0) -> bool:

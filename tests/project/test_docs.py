@@ -18,7 +18,7 @@ from evolve.recipe.loading import keys_of, override_recipe, section_of
 from evolve.recipe.sections import Recipe
 from places import ROOT
 
-IGNORED = {".venv", "runs", "build", "dist", "node_modules"}
+IGNORED = {".venv", ".trainers", "runs", "build", "dist", "node_modules"}
 DOCUMENTS = sorted(
     path.relative_to(ROOT)
     for path in ROOT.rglob("*.md")
