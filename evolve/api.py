@@ -59,7 +59,7 @@ def select(folder: str | Path, changes: dict[str, Any] | None = None, *, iterati
     missing.
     """
     folder = Path(folder)
-    iteration = iteration or last_iteration(folder)
+    iteration = last_iteration(folder) if iteration is None else iteration
     recipe = stored_recipe(folder, iteration, changes or {})
     return execute(recipe, folder, iteration, view_only=True)[2]
 

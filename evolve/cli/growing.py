@@ -9,7 +9,6 @@ import typer
 
 from evolve.cli.folders import existing_folder, run_folder
 from evolve.cli.options import (
-    LAST_ITERATION,
     AlgoOption,
     AlphaOption,
     BatchOption,
@@ -27,6 +26,7 @@ from evolve.cli.options import (
 )
 from evolve.cli.scoring import score
 from evolve.cli.terminal import say
+from evolve.recipe.choices import LAST_ITERATION
 from prompts.errors import UserError
 
 

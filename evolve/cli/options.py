@@ -6,9 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from evolve.recipe.choices import Algorithm, MetricName, RewardDtype
-
-LAST_ITERATION = 999_999_999  # nine digits, as folders are read; the column is of 32 bits
+from evolve.recipe.choices import LAST_ITERATION, Algorithm, MetricName, RewardDtype
 
 RecipeArgument = Annotated[str, typer.Argument(help="Name of a shipped recipe or a .toml file.")]
 RunArgument = Annotated[str, typer.Argument(help="A name under runs/, or a path such as ./first.")]

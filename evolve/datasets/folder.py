@@ -10,7 +10,7 @@ from typing import Any
 from evolve.datasets.card import card
 from evolve.datasets.manifest import manifest
 from evolve.datasets.train import Texts, write_pairs
-from evolve.pool.files import UNFINISHED, told, write_file
+from evolve.pool.files import UNFINISHED, not_read, told, write_file
 from evolve.pool.json_files import Damaged, read_json, write_json
 from evolve.pool.lookup import Lookup
 from evolve.recipe.sections import Recipe, Selection
@@ -73,11 +73,16 @@ def find_dataset(run: Run) -> Path:
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """The manifest of a dataset, empty if the dataset is not there, not whole, or its manifest is damaged."""
+    """The manifest of a dataset, empty if the dataset is not there, not whole, or its manifest is damaged. Raises
+    `UserError` where it may not be read.
+    """
+    path = folder / "manifest.json"
     try:
-        return read_json(folder / "manifest.json")
-    except (FileNotFoundError, Damaged):
+        return read_json(path)
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, Damaged):
         return {}
+    except OSError as error:
+        raise not_read(path, error) from error
 
 
 def write_outcome(run: Run, outcome: Outcome) -> tuple[Path, dict[str, Any]]:

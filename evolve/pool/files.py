@@ -75,6 +75,14 @@ def not_written(path: Path, error: OSError) -> UserError:
     return UserError(f"{path}: {cause}. Everything written before is intact. {way_out} and run the same command again.")
 
 
+def not_read(path: Path, error: OSError) -> UserError:
+    """What to tell a user about a file that is there and could not be read."""
+    return UserError(
+        f"{path} can't be read ({error.strerror or error}). Expected a file that you may read: check whose it is, and "
+        "the disk, and run the same command again."
+    )
+
+
 def write_file(path: Path, data: bytes, *, make_folder: bool = True) -> None:
     """Write `data` to `path`, whole or not at all."""
     with whole_file(path, make_folder=make_folder) as file:

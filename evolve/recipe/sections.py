@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from evolve.recipe.choices import NAME, Algorithm, GuardName, MetricName, PairRule, PolicyDtype, RankedSet, RewardDtype
-from evolve.recipe.soundness import Place, faults, quoted
+from evolve.recipe.soundness import Place, faults
 from generation.engines.fake import OPTIONS
 from generation.engines.options import check_options
 from generation.template import check_date, check_kwargs
@@ -191,7 +191,7 @@ class Selection(_Section):
         text = "" if isinstance(value, int) and value.bit_length() > 64 else str(value).strip()
         number = text.removesuffix("%")
         if not _K.fullmatch(text) or not 0 < float(number) <= (100 if text.endswith("%") else 10**12):
-            raise ValueError(f"{quoted(value)} is not a number of pairs such as 10000, nor a percentage such as '20%'")
+            raise ValueError("expected a number of pairs such as 10000, or a percentage such as '20%'")
         return text if text.endswith("%") else int(number)
 
 

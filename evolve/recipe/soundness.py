@@ -71,7 +71,7 @@ def _of_text(text: str) -> str:
     except UnicodeEncodeError:
         return "text that is not Unicode (half a surrogate pair, or bytes that are not UTF-8)"
     if holds_secret(text):
-        return f"credentials in {quoted(text)}. A recipe is stored and shown with its dataset. " + _WAY_OUT
+        return "credentials in its value. A recipe is stored and shown with its dataset. " + _WAY_OUT
     return ""
 
 

@@ -1,6 +1,7 @@
 """No damage to a model's folder shows a traceback: it is one error that names the folder, or the model is sound still.
 
-EVOLVE_FUZZ_ROUNDS sets how many folders are damaged for each kind of model (by default a few, for a quick run).
+EVOLVE_FUZZ_ROUNDS sets how many folders are damaged for each kind of model (by default a few, for a quick run),
+EVOLVE_FUZZ_SEED where they begin.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from tiny_pairrm import pairrm
 from tiny_policy import policy
 
 ROUNDS = int(os.environ.get("EVOLVE_FUZZ_ROUNDS", "12"))
+SEED = int(os.environ.get("EVOLVE_FUZZ_SEED", "0"))
 MAKERS: dict[str, Callable[[Path], Path]] = {
     "armorm": lambda folder: armorm(folder, shards=2),
     "scalar": scalar,
@@ -62,7 +64,7 @@ def test_no_damage_shows_a_traceback(kind: str, tmp_path: Path, monkeypatch: pyt
     use = use_as_policy if kind == "policy" else use_as_reward
     use(whole)
     told = 0
-    for number in range(ROUNDS):
+    for number in range(SEED, SEED + ROUNDS):
         folder = tmp_path / "damaged"
         done = damaged(whole, folder, random.Random(f"{kind} {number}"))
         if said := _error_of(use, folder, f"round {number} of {kind}, {done}"):
