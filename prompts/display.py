@@ -125,8 +125,9 @@ def plainly(value: Any, known: Collection[str] = ()) -> str:
         return repr(value) if not isinstance(value, int) or value.bit_length() <= 64 else "an integer of many digits"
     if isinstance(value, str):
         return repr(value) if value in known or _NUMBER.fullmatch(value) else f"a text of {len(value):,} characters"
-    kinds = {dict: "a table", list: "a list", tuple: "a list"}
-    return kinds.get(type(value), f"a {type(value).__name__}")
+    if isinstance(value, dict | list | tuple):
+        return "a table" if isinstance(value, dict) else "a list"
+    return f"a {type(value).__name__}"
 
 
 def _redacted(text: str) -> str:

@@ -68,6 +68,7 @@ REASONS: dict[str, Reason] = {
     ),
     # Of a line of a file to score.
     "not_an_object": Reason("no JSON object"),
+    "not_utf8": Reason("bytes that are not UTF-8", "save the file as UTF-8"),
     "no_prompt": Reason("no prompt in the line"),
     "no_response": Reason("no response in the line"),
     "bad_prompt": Reason("the prompt is neither text nor messages"),

@@ -31,6 +31,9 @@ BatchOption = Annotated[
     int | None, typer.Option(min=1, max=2**31 - 1, help="Tokens of a batch (default: 2048 on a CPU, 16384 on a GPU).")
 ]
 DtypeOption = Annotated[RewardDtype, typer.Option(help="Precision of the reward model's backbone.")]
+ForceOption = Annotated[
+    bool, typer.Option("--force", help="Write over what is there and is no earlier scoring of the file.")
+]
 CompatOption = Annotated[bool, typer.Option("--compat", help="Special strings in text as the released code has it.")]
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from evolve.cli.folders import checked_path
-from evolve.cli.options import BatchOption, CompatOption, DtypeOption, RecipeArgument, SetOption, overrides
+from evolve.cli.options import BatchOption, CompatOption, DtypeOption, ForceOption, RecipeArgument, SetOption, overrides
 from evolve.cli.terminal import say
 
 
@@ -19,6 +19,7 @@ def score(
     batch_tokens: BatchOption = None,
     dtype: DtypeOption = "auto",
     compat: CompatOption = False,
+    force: ForceOption = False,
 ) -> None:
     """Score a file of {prompt, response} lines: one line out for each line in, in the same order. Exit code 1: none."""
     from evolve.watch.tally import Tally
@@ -27,7 +28,11 @@ def score(
     source, target = checked_path(file, "the file"), checked_path(out, "--out")
     checked_path(reward, "the reward model")  # or a Hub name: what no file system takes is neither
     tally = Tally()
-    say(score_file(source, target, reward, batch_tokens=batch_tokens, dtype=dtype, compat=compat, tally=tally))
+    say(
+        score_file(
+            source, target, reward, batch_tokens=batch_tokens, dtype=dtype, compat=compat, tally=tally, force=force
+        )
+    )
     if not tally.scored:
         raise typer.Exit(1)
 
