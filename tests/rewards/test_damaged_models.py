@@ -6,6 +6,7 @@ EVOLVE_FUZZ_SEED where they begin.
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -85,3 +86,13 @@ def _error_of(use: Callable[[Path], None], folder: Path, what: str) -> str:
     except BaseException as error:
         raise AssertionError(f"{what}: {type(error).__name__}: {error}") from error
     return ""
+
+
+@pytest.mark.parametrize("token", ["cls_token", "sep_token"])
+def test_a_control_token_that_the_model_does_not_have_is_told(token: str, tmp_path: Path) -> None:
+    """The tokenizer adds what a damaged tokenizer_config.json names, beyond the model's last id."""
+    folder = pairrm(tmp_path / "damaged")
+    path = folder / "tokenizer_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {token: "[XYZ]"}))
+    with pytest.raises(UserError, match=r"damaged: the tokenizer has '\[XYZ\]'.*vocabulary ends at"):
+        use_as_reward(folder)
