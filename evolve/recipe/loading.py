@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from pathlib import Path
@@ -91,7 +92,7 @@ def _anchored(data: dict[str, Any], folder: Path) -> dict[str, Any]:
         if isinstance(value, dict):  # an ensemble has models for keys; a system prompt is text, whatever it starts with
             return {anchor(key): item if key == "system_prompt" else anchor(item) for key, item in value.items()}
         if isinstance(value, str) and value.startswith(("./", "../")):
-            return str((folder / value).resolve())
+            return os.path.realpath(folder / value)  # also of links that lead in a circle: opening it tells
         return value
 
     return {key: anchor(value) for key, value in data.items()}
