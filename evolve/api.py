@@ -40,7 +40,9 @@ class Dataset:
         """
         import pyarrow.parquet as pq
 
-        for batch in pq.ParquetFile(self.folder / f"{name}.parquet").iter_batches(1_000):
+        from evolve.pool.files import arrow_file
+
+        for batch in pq.ParquetFile(arrow_file(self.folder / f"{name}.parquet")).iter_batches(1_000):
             yield from batch.to_pylist()
 
 

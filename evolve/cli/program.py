@@ -11,7 +11,7 @@ import typer
 
 from evolve import __version__
 from evolve.cli import growing, scoring, viewing
-from evolve.cli.terminal import Formatter, Termination, of_the_system, prepare, tell
+from evolve.cli.terminal import Formatter, Termination, of_the_system, prepare, tell, use_utf8
 from prompts.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -61,6 +61,7 @@ def main() -> None:
     """Entry point: a user's error, wrong usage and what the system refuses are a message and exit code 2; Ctrl-C is
     130, SIGTERM 143; the rest are bugs with a traceback and 1. All that is told of errors passes through `tell`.
     """
+    use_utf8()
     prepare()
     termination = Termination()
     termination.heed()

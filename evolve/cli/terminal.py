@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import errno
 import io
 import logging
@@ -22,6 +23,17 @@ def prepare() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+
+
+def use_utf8() -> None:
+    """Begin this program anew with names of files read as UTF-8, where the locale (C, POSIX) says they are ASCII: a
+    name typed, one in a recipe and one in a folder would else not be the same. Only as a program of its own.
+    """
+    typed = sys.argv[1:]
+    is_program = sys.orig_argv[len(sys.orig_argv) - len(typed) :] == typed
+    if os.name == "posix" and is_program and codecs.lookup(sys.getfilesystemencoding()).name == "ascii":
+        os.environ["PYTHONUTF8"] = "1"  # of its children too
+        os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
 
 
 def say(text: str) -> None:

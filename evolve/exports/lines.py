@@ -9,12 +9,13 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from evolve.pool.files import arrow_file
 from evolve.pool.output import output_file
 
 
 def rows_of(path: Path) -> Iterator[dict[str, Any]]:
     """The rows of a parquet file, a batch in memory at a time."""
-    for batch in pq.ParquetFile(path).iter_batches(1_000):
+    for batch in pq.ParquetFile(arrow_file(path)).iter_batches(1_000):
         yield from batch.to_pylist()
 
 

@@ -57,6 +57,13 @@ def told(path: Path) -> Iterator[None]:
         raise not_written(path, error) from error
 
 
+def arrow_file(path: Path) -> pa.NativeFile:
+    """A file to read by Arrow, whatever its name: Arrow itself takes names in UTF-8 alone. Its memory is Arrow's own,
+    which may be let go after the interpreter is gone.
+    """
+    return pa.OSFile(os.fsencode(path))
+
+
 def unfinished_in(folder: Path) -> list[Path]:
     """What a killed program has left in a folder that only the caller writes to."""
     return sorted(folder.glob(f".*{UNFINISHED}"))
