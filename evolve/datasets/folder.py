@@ -16,6 +16,7 @@ from evolve.pool.lookup import Lookup
 from evolve.recipe.sections import Recipe, Selection
 from evolve.run import Run
 from evolve.views.outcome import Outcome
+from prompts.display import redacted
 from prompts.errors import UserError
 
 FILES = ("train.parquet", "selected.parquet", "README.md", "manifest.json")  # a dataset, in the order of their coming
@@ -101,7 +102,7 @@ def write_outcome(run: Run, outcome: Outcome) -> tuple[Path, dict[str, Any]]:
         with run.stages.timed("write", run.tally):
             for name, pairs in (("train", outcome.train), ("selected", outcome.selected)):
                 write_pairs(beside / f"{name}.parquet", pairs, outcome, run.iteration, texts)
-        content = manifest(run, outcome)
+        content = redacted(manifest(run, outcome))  # recipes take no secrets; models' own files may hold some
         write_file(beside / "README.md", card(content).encode())
         write_json(beside / "manifest.json", content)
         with told(folder):

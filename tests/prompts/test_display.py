@@ -40,7 +40,17 @@ def test_secrets_are_known_by_their_keys(key: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "key", ["max_num_batched_tokens", "tokenizer", "max_tokens", "keep_token_ids", "key", "eos_token", "image_token"]
+    "key",
+    [
+        "max_num_batched_tokens",
+        "tokenizer",
+        "max_tokens",
+        "keep_token_ids",
+        "key",
+        "tokens",
+        "eos_token",
+        "image_token",
+    ],
 )
 def test_settings_of_tokens_are_no_secrets(key: str) -> None:
     assert not is_secret_key(key)
@@ -73,7 +83,7 @@ def test_settings_of_tokens_are_no_secrets(key: str) -> None:
         ('{"a":{"apikey":"a\\"bc"}}', '{"a":{"apikey":"***"}}'),
         ('{"a": "{\\"secret\\": \\"abc\\"}"}', '{"a": "{\\"secret\\": \\"***\\"}"}'),
         ("{'password': \"it's abc\"}", "{'password': \"***\"}"),
-        ("{'tokens': ['abc', 'def']}", "{'tokens': ***}"),
+        ("{'api_tokens': ['abc', 'def']}", "{'api_tokens': ***}"),
         ("token=abc", "token=***"),
         ('hf_token = "abc"', 'hf_token = "***"'),
         ("OPENAI_API_KEY=abc", "OPENAI_API_KEY=***"),

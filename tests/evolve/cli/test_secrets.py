@@ -12,6 +12,7 @@ import pytest
 
 from evolve.cli.program import main
 from evolve.cli.terminal import Formatter
+from evolve.pool.json_files import read_json, write_json
 from fake_runs import prompt, write_source
 
 SECRET = "hunter2"
@@ -124,3 +125,19 @@ def test_a_recipe_takes_none_and_a_log_tells_none(evolve: Evolve, address: str) 
     assert "policy.system_prompt: credentials" in err
     record = logging.LogRecord("evolve", logging.INFO, "x.py", 1, "asked %s", (address,), None)
     assert SECRET not in Formatter("%(message)s").format(record)
+
+
+def test_a_dataset_tells_none_that_was_kept_with_a_model(evolve: Evolve, tmp_path: Path) -> None:
+    """What describes a sampler is stored by the pool, whoever wrote it."""
+    assert evolve("run", "mine.toml")[0] == 0
+    (path,) = tmp_path.glob("runs/mine/pool/settings/sampler-*.json")
+    described = read_json(path)
+    write_json(path, described | {"server": ADDRESSES[0], "auth": {"hf_token": SECRET}})
+    assert evolve("select", "mine", "--metric", "eva")[0] == 0
+    (folder,) = tmp_path.glob("runs/mine/iteration-1/*/eva-*")
+    for name in ("manifest.json", "README.md"):
+        text = (folder / name).read_text(encoding="utf-8")
+        assert SECRET not in text
+        assert "hf_token" not in text or "***" in text
+    assert read_json(folder / "manifest.json")["sampler"]["server"] == "http://***@h"
+    assert read_json(folder / "manifest.json")["stages"]
