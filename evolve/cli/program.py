@@ -11,7 +11,7 @@ import typer
 
 from evolve import __version__
 from evolve.cli import growing, scoring, viewing
-from evolve.cli.terminal import Formatter, Termination, of_the_system, prepare, tell, use_utf8
+from evolve.cli.terminal import Formatter, Termination, is_no_interruption, of_the_system, prepare, tell, use_utf8
 from prompts.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -52,6 +52,7 @@ def _options(
     ] = False,
 ) -> None:
     handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(is_no_interruption)
     handler.setFormatter(Formatter("%(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.DEBUG if verbose else logging.WARNING, handlers=[handler])
     logging.getLogger("evolve").setLevel(logging.DEBUG if verbose else logging.INFO)

@@ -103,6 +103,11 @@ class Formatter(logging.Formatter):
         return said
 
 
+def is_no_interruption(record: logging.LogRecord) -> bool:
+    """Of the log, all but what asyncio says of a task that Ctrl-C or SIGTERM came upon: the program says it itself."""
+    return not (record.exc_info and isinstance(record.exc_info[1], KeyboardInterrupt))
+
+
 class Termination:
     """SIGTERM as Ctrl-C: what is finished is written, then the command ends. `came` says which of the two it was."""
 
