@@ -40,7 +40,9 @@ class Dataset:
         """
         import pyarrow.parquet as pq
 
-        for batch in pq.ParquetFile(self.folder / f"{name}.parquet").iter_batches(1_000):
+        from evolve.pool.files import arrow_file
+
+        for batch in pq.ParquetFile(arrow_file(self.folder / f"{name}.parquet")).iter_batches(1_000):
             yield from batch.to_pylist()
 
 
@@ -59,7 +61,7 @@ def select(folder: str | Path, changes: dict[str, Any] | None = None, *, iterati
     missing.
     """
     folder = Path(folder)
-    iteration = iteration or last_iteration(folder)
+    iteration = last_iteration(folder) if iteration is None else iteration
     recipe = stored_recipe(folder, iteration, changes or {})
     return execute(recipe, folder, iteration, view_only=True)[2]
 

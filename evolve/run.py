@@ -55,6 +55,7 @@ class Run:
     defaults: Recipe | None = None  # whose algorithm and selection the run keeps, where these differ for once
 
     def __post_init__(self) -> None:
+        stored.check_iteration(self.iteration)
         self.pool = Pool(self.folder / "pool")
         self.resolved = self._reread() if self.view_only else self._resolve()
         self.defaults = self.defaults or self.recipe

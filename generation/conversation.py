@@ -100,13 +100,16 @@ class ChatTokenizer:
                     f"{self.folder}: the chat template takes no conversation, not even {len(conversation)} short turns "
                     f"({error}). Mend chat_template.jinja, or the chat_template in tokenizer_config.json."
                 ) from error
-            ids = self.encode([conversation], generation_prompt=generation_prompt)[0]
-            size = read_json(self.folder, "config.json").get("vocab_size")
-            if isinstance(size, int) and isinstance(ids, list) and (beyond := [i for i in ids if i >= size]):
-                raise UserError(
-                    f"{self.folder}: the tokenizer has {self.tokenizer.convert_ids_to_tokens(beyond[0])!r} with id "
-                    f"{beyond[0]}, and the model's vocabulary ends at {size - 1}. A file of theirs is another's."
-                )
+            self.check_ids(self.encode([conversation], generation_prompt=generation_prompt)[0])
+
+    def check_ids(self, ids: list[int] | str) -> None:
+        """Raise UserError if an id of a text (or the reason that it has none) is not of the model's vocabulary."""
+        size = read_json(self.folder, "config.json").get("vocab_size")
+        if isinstance(size, int) and isinstance(ids, list) and (beyond := [i for i in ids if i >= size]):
+            raise UserError(
+                f"{self.folder}: the tokenizer has {self.tokenizer.convert_ids_to_tokens(beyond[0])!r} with id "
+                f"{beyond[0]}, and the model's vocabulary ends at {size - 1}. A file of theirs is another's."
+            )
 
     def encode(
         self, conversations: Sequence[Sequence[Message]], *, generation_prompt: bool = False

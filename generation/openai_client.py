@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import re
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from prompts import Message
+from prompts.display import redacted
 from prompts.errors import UserError
 
 OPENAI = "https://api.openai.com/v1"
@@ -22,6 +24,12 @@ ATTEMPTS = 6
 DEADLINE = 180.0  # seconds of one try: 512 tokens at 3 a second, slower than any server that is of use
 SHOWN = 300  # characters of a server's words
 PORTS = {"http": 80, "https": 443}
+_REFUSED = (
+    "unsupported|not (?:support|permit|allow|accept)|only|must|invalid|deprecated|extra|un(?:known|recog|expected)"
+)
+_NO_TEMPERATURE = re.compile(rf"(?is)\btemperature\b.{{0,120}}(?:{_REFUSED})|(?:{_REFUSED}).{{0,120}}\btemperature\b")
+
+log = logging.getLogger(__name__)
 
 
 class Refused(Exception):
@@ -130,17 +138,24 @@ class ServerClient:
                 async with asyncio.timeout(self.deadline):
                     raw = await create(model=self.model, messages=list(messages), **options)
                 return _parse(raw.http_response.text)
-            except openai.BadRequestError as error:
+            except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
                 if not self._adapts(_words(error), options):
                     raise
 
     def _adapts(self, words: str, sent: dict[str, Any]) -> bool:
         """Whether the refusal was of an option that is now said otherwise: newer servers want max_completion_tokens,
-        and some take no temperature."""
+        and some take no temperature, which is then left out for good and said once.
+        """
         if "max_tokens" in sent and "max_completion_tokens" in words:
             self._limit_key = "max_completion_tokens"
             return True
-        if "temperature" in sent and "temperature" in words and re.search(r"(?i)unsupported|not support", words):
+        if "temperature" in sent and _NO_TEMPERATURE.search(words):
+            if self._temperature:
+                log.warning(
+                    "%s at %s takes no temperature: it is asked without, and may grade a text differently each time.",
+                    self.model,
+                    self.base_url,
+                )
             self._temperature = False
             return True
         return False
@@ -151,7 +166,7 @@ class ServerClient:
             if len(secret) > 3:
                 text = text.replace(secret, "[secret]")
         text = re.sub(r"\b(sk|key)-[\w*.-]{4,}", "[secret]", text)
-        text = re.sub(r"//[^/\s@]*@", "//", text)
+        text = str(redacted(text))
         text = text if len(text) <= SHOWN else text[:SHOWN] + "..."
         return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in text)
 

@@ -55,6 +55,11 @@ REASONS: dict[str, Reason] = {
         "the engine ended the request without an answer", "run the same command again", fault="machine"
     ),
     "request_refused": Reason("the judge's server takes no such request"),
+    "all_refused": Reason(
+        "the judge's server took no request at all, so that the fault may be its own",
+        "check the judge's name and what its server takes, and run again",
+        fault="machine",
+    ),
     "header_not_found": Reason("the header that ArmoRM's gate is read at is not where it should be"),
     "no_comparison": Reason("no other response of the prompt to compare with"),
     "no_score": Reason("no grade in the judge's answer, or one out of range"),
@@ -73,6 +78,7 @@ REASONS: dict[str, Reason] = {
     "different_prompts": Reason("chosen and rejected answer different prompts"),
     # Of a line of a file to score.
     "not_an_object": Reason("no JSON object"),
+    "not_utf8": Reason("bytes that are not UTF-8", "save the file as UTF-8"),
     "no_prompt": Reason("no prompt in the line"),
     "no_response": Reason("no response in the line"),
     "bad_prompt": Reason("the prompt is neither text nor messages"),

@@ -68,6 +68,8 @@ def fields(score: Score) -> dict[str, Any]:
 
 def _read(line: Any) -> Read:
     """The line's messages and response, or what is wrong with it."""
+    if isinstance(line, str) and not encodable(line):
+        return "not_utf8"
     if not isinstance(line, dict):
         return "not_an_object"
     for key in ("prompt", "response"):

@@ -55,7 +55,9 @@ class PairText:
         return chat
 
     def load(self) -> None:
-        _ = self.chat
+        """Raises UserError for a tokenizer that can't write the input, or writes ids that the model does not have."""
+        for prefix in PREFIX_KEYS:
+            self.chat.check_ids(self._part(prefix, "a", None))
 
     def texts(self, group: Group) -> list[PairInput | str]:
         """Ids for each response, or its error."""

@@ -9,12 +9,12 @@ import typer
 
 from evolve.cli.folders import existing_folder, run_folder
 from evolve.cli.options import (
-    LAST_ITERATION,
     AlgoOption,
     AlphaOption,
     BatchOption,
     CompatOption,
     DtypeOption,
+    ForceOption,
     IterOption,
     KOption,
     MetricOption,
@@ -27,6 +27,7 @@ from evolve.cli.options import (
 )
 from evolve.cli.scoring import score_lines
 from evolve.cli.terminal import say
+from evolve.recipe.choices import LAST_ITERATION
 from prompts.errors import UserError
 
 
@@ -72,12 +73,13 @@ def annotate(
     compat: CompatOption = False,
     follow: Annotated[bool, typer.Option("--follow", help="Take rows as they appear until the run is done.")] = False,
     iteration: IterOption = None,
+    force: ForceOption = False,
 ) -> None:
     """Score the responses of a run that lack a reward; with --follow while it is sampled, on another device."""
     if _is_file(target, out):
         if reward is None or out is None:
             raise UserError("To score a file: `evolve score FILE.jsonl --reward MODEL --out SCORES.jsonl`.")
-        return score_lines(target, reward, out, batch_tokens, dtype, compat)
+        return score_lines(target, reward, out, batch_tokens, dtype, compat, force)
     from evolve.executors.local import score_run
     from evolve.recipe.resolved import reread
     from evolve.recipe.stored import kept, last_iteration, stored_recipe

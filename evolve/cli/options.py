@@ -6,9 +6,7 @@ from typing import Annotated, Any, get_args
 
 import typer
 
-from evolve.recipe.choices import Algorithm, MetricName, RewardDtype
-
-LAST_ITERATION = 999_999_999  # nine digits, as folders are read; the column is of 32 bits
+from evolve.recipe.choices import LAST_ITERATION, Algorithm, MetricName, RewardDtype
 
 RecipeArgument = Annotated[str, typer.Argument(help="Name of a shipped recipe or a .toml file.")]
 RunArgument = Annotated[str, typer.Argument(help="A name under runs/, or a path such as ./first.")]
@@ -40,6 +38,9 @@ BatchOption = Annotated[
     int | None, typer.Option(min=1, max=2**31 - 1, help="Tokens of a batch (default: 2048 on a CPU, 16384 on a GPU).")
 ]
 DtypeOption = Annotated[RewardDtype, typer.Option(help="Precision of the reward model's backbone.")]
+ForceOption = Annotated[
+    bool, typer.Option("--force", help="Write over what is there and is no earlier scoring of the file.")
+]
 CompatOption = Annotated[bool, typer.Option("--compat", help="Special strings in text as the released code has it.")]
 
 

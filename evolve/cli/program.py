@@ -5,16 +5,19 @@ from __future__ import annotations
 import logging
 import sys
 import traceback
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from evolve import __version__
 from evolve.cli import growing, publishing, reporting, scoring, viewing
-from evolve.cli.terminal import Formatter, Termination, prepare, tell
+from evolve.cli.terminal import Formatter, Termination, is_no_interruption, of_the_system, prepare, tell, use_utf8
 from prompts.errors import UserError
 
+log = logging.getLogger(__name__)
+
 INTERRUPTED, TERMINATED = 130, 143  # 128 + SIGINT, 128 + SIGTERM, as shells have it
+WRONG_USAGE = typer.BadParameter.__mro__[1]  # all errors of usage, which typer has no public name for
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -52,32 +55,54 @@ def _options(
     ] = False,
 ) -> None:
     handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(is_no_interruption)
     handler.setFormatter(Formatter("%(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.DEBUG if verbose else logging.WARNING, handlers=[handler])
     logging.getLogger("evolve").setLevel(logging.DEBUG if verbose else logging.INFO)
 
 
 def main() -> None:
-    """Entry point: a user's error is a message and exit code 2; Ctrl-C is 130, SIGTERM 143; the rest are bugs with a
-    traceback and 1.
+    """Entry point: a user's error, wrong usage and what the system refuses are a message and exit code 2; Ctrl-C is
+    130, SIGTERM 143; the rest are bugs with a traceback and 1. All that is told of errors passes through `tell`.
     """
+    use_utf8()
     prepare()
     termination = Termination()
     termination.heed()
     try:
-        app()
-    except UserError as error:
-        tell(f"evolve: {error}")
-        sys.exit(2)
-    except PermissionError as error:  # whichever file of another user's it is
-        tell(f"evolve: {error.filename or 'A file'} can't be used ({error.strerror}). Expected one that you may use.")
-        sys.exit(2)
-    except (KeyboardInterrupt, SystemExit) as stop:
-        if isinstance(stop, SystemExit) and stop.code != INTERRUPTED:  # typer turns Ctrl-C into this exit
-            raise
+        code = app(prog_name="evolve", standalone_mode=False)  # what typer would print itself might tell secrets
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    except SystemExit as stop:
+        code = stop.code
+    except Exception as error:
+        code = _told(error)
+    if code == INTERRUPTED:
         word = "terminated" if termination.came else "interrupted"
         tell(f"\nevolve: {word}. What was finished is in the pool; the same command goes on from there.")
-        sys.exit(TERMINATED if termination.came else INTERRUPTED)
-    except Exception:
-        tell(traceback.format_exc())
-        sys.exit(1)
+        code = TERMINATED if termination.came else INTERRUPTED
+    sys.exit(code)
+
+
+def _told(error: Exception) -> int:
+    """Tell the user of an error; returns the exit code."""
+    if isinstance(error, UserError):
+        tell(f"evolve: {error}")
+        return 2
+    if isinstance(error, WRONG_USAGE):
+        return _told_usage(error)
+    if isinstance(error, OSError) and (said := of_the_system(error)):
+        log.debug("where it happened", exc_info=error)
+        tell(f"evolve: {said}")
+        return 2
+    tell("".join(traceback.format_exception(error)))
+    return 1
+
+
+def _told_usage(error: Any) -> int:
+    """What typer says of a wrong command line, in plain lines: in a box a secret might be cut by the end of a line."""
+    if type(error).__name__ != "NoArgsIsHelpError":  # then the help was printed
+        context = error.ctx
+        usage = f"{context.get_usage()}\nTry '{context.command_path} --help' for help.\n" if context else ""
+        tell(f"{usage}Error: {error.format_message()}")
+    return int(error.exit_code)

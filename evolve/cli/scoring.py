@@ -12,6 +12,7 @@ from evolve.cli.options import (
     BatchOption,
     CompatOption,
     DtypeOption,
+    ForceOption,
     IterOption,
     RecipeArgument,
     SetOption,
@@ -53,6 +54,7 @@ def score(
     compat: CompatOption = False,
     set_: SetOption = None,
     iteration: IterOption = None,
+    force: ForceOption = False,
 ) -> None:
     """Score what exists. Lines (--reward, --out): a reward for each {prompt, response}. Preference data (--policy): a
     run of its pairs, with what they lack. A run (--reference): its responses' log-probabilities by a reference model.
@@ -66,7 +68,7 @@ def score(
         "--truncate": truncate,
     }
     if policy is not None:
-        _refuse({"--out": out, "--iter": iteration}, "preference data, which becomes a run (--run)")
+        _refuse({"--out": out, "--iter": iteration, "--force": force}, "preference data, which becomes a run (--run)")
         changes = {"prompts.split": split, "prompts.limit": limit, "reward.batch_tokens": batch_tokens}
         changes |= {"reward.compat": compat or None, "reward.dtype": None if dtype == "auto" else dtype}
         changes = {key: value for key, value in changes.items() if value is not None} | overrides(set_)
@@ -74,7 +76,9 @@ def score(
         how = {"all_responses": all_responses, "truncate": truncate, "head": head, "batch_tokens": batch_tokens}
         return _score_data(target, models, run, changes, _named(column or []), how)
     if reference is not None:
-        _refuse(data_only | {"--out": out, "--reward": reward}, "a run (`evolve annotate` has rewards)")
+        _refuse(
+            data_only | {"--out": out, "--reward": reward, "--force": force}, "a run (`evolve annotate` has rewards)"
+        )
         return _refer(
             target, {"reference": {"model": reference, "head": head}}, overrides(set_), batch_tokens, iteration
         )
@@ -84,10 +88,12 @@ def score(
             f"{target}: what is to be computed? For a file of lines give --reward and --out, for preference data "
             "--policy, for a run --reference."
         )
-    score_lines(target, reward, out, batch_tokens, dtype, compat)
+    score_lines(target, reward, out, batch_tokens, dtype, compat, force)
 
 
-def score_lines(file: str, reward: str, out: str, batch_tokens: int | None, dtype: RewardDtype, compat: bool) -> None:
+def score_lines(
+    file: str, reward: str, out: str, batch_tokens: int | None, dtype: RewardDtype, compat: bool, force: bool
+) -> None:
     """One line out for each line of {prompt, response} in, in the same order. Exit code 1: none was scored."""
     from evolve.watch.tally import Tally
     from evolve.workers.score_file import score_file
@@ -95,7 +101,11 @@ def score_lines(file: str, reward: str, out: str, batch_tokens: int | None, dtyp
     source, target = checked_path(file, "the file"), checked_path(out, "--out")
     checked_path(reward, "the reward model")  # or a Hub name: what no file system takes is neither
     tally = Tally()
-    say(score_file(source, target, reward, batch_tokens=batch_tokens, dtype=dtype, compat=compat, tally=tally))
+    say(
+        score_file(
+            source, target, reward, batch_tokens=batch_tokens, dtype=dtype, compat=compat, tally=tally, force=force
+        )
+    )
     if not tally.scored:
         raise typer.Exit(1)
 

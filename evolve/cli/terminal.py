@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
+import errno
 import io
 import logging
 import os
 import signal
 import sys
+from contextlib import suppress
 from types import FrameType
 
 from prompts.display import redacted, shown
@@ -22,6 +25,17 @@ def prepare() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+def use_utf8() -> None:
+    """Begin this program anew with names of files read as UTF-8, where the locale (C, POSIX) says they are ASCII: a
+    name typed, one in a recipe and one in a folder would else not be the same. Only as a program of its own.
+    """
+    typed = sys.argv[1:]
+    is_program = sys.orig_argv[len(sys.orig_argv) - len(typed) :] == typed
+    if os.name == "posix" and is_program and codecs.lookup(sys.getfilesystemencoding()).name == "ascii":
+        os.environ["PYTHONUTF8"] = "1"  # of its children too
+        os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
+
+
 def say(text: str) -> None:
     """A result, to stdout. Raises `UserError` where it can't be written; a reader that went away is no error."""
     try:
@@ -35,8 +49,50 @@ def say(text: str) -> None:
 
 
 def tell(text: str) -> None:
-    """A message to the user, to stderr, without the secrets that an error may quote."""
-    print(redacted(shown(text)), file=sys.stderr)
+    """A message to the user, to stderr, without the secrets that an error may quote. A stderr that takes nothing (a
+    full disk) changes no exit code.
+    """
+    with suppress(OSError, ValueError):
+        print(redacted(shown(text)), file=sys.stderr, flush=True)
+
+
+_WAYS_OUT = {
+    errno.ENOSPC: "Free some space",
+    errno.EDQUOT: "Free some space",
+    errno.EROFS: "Name a folder that can be written to",
+    errno.EACCES: "Name one that you may use",
+    errno.EPERM: "Name one that you may use",
+    errno.ENOENT: "Was it removed or moved meanwhile? Then put it back",
+    errno.ENAMETOOLONG: "Give it a shorter name",
+    errno.ELOOP: "Its links lead in a circle: mend them",
+    errno.ENOTDIR: "A part of its path is a file where a folder was expected: mend the path",
+    errno.EISDIR: "It is a folder where a file was expected: move it away",
+    errno.ENOTEMPTY: "It is a folder where a file was expected: move it away",
+    errno.EEXIST: "Something else is in its place: move it away",
+    errno.EIO: "The disk or the way to it fails: check it",
+    errno.ESTALE: "The disk or the way to it fails: check it",
+    errno.EFBIG: "Raise the limit of this system (ulimit -f)",
+    errno.EMFILE: "Raise the limit of open files (ulimit -n)",
+    errno.ENFILE: "Close what holds too many files open",
+    errno.ENOMEM: "Free some memory",
+    errno.ENXIO: "Name a regular file",
+    errno.ENODEV: "Name a regular file",
+    errno.EBUSY: "Something else holds it: wait until it is done",
+    errno.ETXTBSY: "Something else holds it: wait until it is done",
+    errno.EINVAL: "Name a regular file",
+}
+
+
+def of_the_system(error: OSError) -> str:
+    """What the system would not do with which file, and the way out, as one sentence; empty for an error that is none
+    of a file, such as a network's.
+    """
+    if error.errno is None or (error.filename is None and error.errno not in _WAYS_OUT):
+        return ""
+    name = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes | os.PathLike) else "A file"
+    why = error.strerror or os.strerror(error.errno)
+    way_out = _WAYS_OUT.get(error.errno, "Check it")
+    return f"{name} can't be used ({why}). {way_out}, and run the same command again."
 
 
 class Formatter(logging.Formatter):
@@ -45,6 +101,11 @@ class Formatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         said: str = redacted(shown(super().format(record)))
         return said
+
+
+def is_no_interruption(record: logging.LogRecord) -> bool:
+    """Of the log, all but what asyncio says of a task that Ctrl-C or SIGTERM came upon: the program says it itself."""
+    return not (record.exc_info and isinstance(record.exc_info[1], KeyboardInterrupt))
 
 
 class Termination:

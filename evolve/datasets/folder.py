@@ -12,13 +12,14 @@ from evolve.datasets.card import card
 from evolve.datasets.manifest import manifest, reward_errors
 from evolve.datasets.train import Origins, Standings, Texts, write_pairs
 from evolve.datasets.weights import weights_of
-from evolve.pool.files import UNFINISHED, told, write_file
+from evolve.pool.files import UNFINISHED, not_read, told, write_file
 from evolve.pool.json_files import Damaged, read_json, write_json
 from evolve.pool.lookup import Lookup
 from evolve.recipe.sections import Recipe, Selection
 from evolve.run import Run
 from evolve.views.outcome import Outcome
 from prompts import content_id
+from prompts.display import redacted
 from prompts.errors import UserError
 from selection import METRICS, metric_of
 
@@ -114,11 +115,16 @@ def find_dataset(run: Run) -> Path:
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """The manifest of a dataset, empty if the dataset is not there, not whole, or its manifest is damaged."""
+    """The manifest of a dataset, empty if the dataset is not there, not whole, or its manifest is damaged. Raises
+    `UserError` where it may not be read.
+    """
+    path = folder / "manifest.json"
     try:
-        return read_json(folder / "manifest.json")
-    except (FileNotFoundError, Damaged):
+        return read_json(path)
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, Damaged):
         return {}
+    except OSError as error:
+        raise not_read(path, error) from error
 
 
 def write_outcome(run: Run, outcome: Outcome) -> tuple[Path, dict[str, Any]]:
@@ -142,6 +148,7 @@ def write_outcome(run: Run, outcome: Outcome) -> tuple[Path, dict[str, Any]]:
             for name, pairs in (("train", outcome.train), ("selected", outcome.selected)):
                 write_pairs(beside / f"{name}.parquet", pairs, standings, origins, run.iteration, texts, weights)
         content = manifest(run, outcome, errors) | {"own_code": code_of(run.recipe.selection)}
+        content = redacted(content)  # recipes take no secrets; models' own files may hold some
         write_file(beside / "README.md", card(content).encode())
         write_json(beside / "manifest.json", content)
         with told(folder):

@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from evolve.pool.files import arrow_file
 from evolve.pool.output import output_file
 
 BATCH = 1_000
@@ -17,7 +18,7 @@ BATCH = 1_000
 
 def batches_of(path: Path) -> Iterator[list[dict[str, Any]]]:
     """The rows of a parquet file, a batch in memory at a time."""
-    for batch in pq.ParquetFile(path).iter_batches(BATCH):
+    for batch in pq.ParquetFile(arrow_file(path)).iter_batches(BATCH):
         yield batch.to_pylist()
 
 

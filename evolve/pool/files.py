@@ -57,6 +57,13 @@ def told(path: Path) -> Iterator[None]:
         raise not_written(path, error) from error
 
 
+def arrow_file(path: Path) -> pa.NativeFile:
+    """A file to read by Arrow, whatever its name: Arrow itself takes names in UTF-8 alone. Its memory is Arrow's own,
+    which may be let go after the interpreter is gone.
+    """
+    return pa.OSFile(os.fsencode(path))
+
+
 def unfinished_in(folder: Path) -> list[Path]:
     """What a killed program has left in a folder that only the caller writes to."""
     return sorted(folder.glob(f".*{UNFINISHED}"))
@@ -73,6 +80,14 @@ def not_written(path: Path, error: OSError) -> UserError:
     else:
         cause, way_out = f"it can't be written ({error.strerror or error})", "Give a folder that you may write to"
     return UserError(f"{path}: {cause}. Everything written before is intact. {way_out} and run the same command again.")
+
+
+def not_read(path: Path, error: OSError) -> UserError:
+    """What to tell a user about a file that is there and could not be read."""
+    return UserError(
+        f"{path} can't be read ({error.strerror or error}). Expected a file that you may read: check whose it is, and "
+        "the disk, and run the same command again."
+    )
 
 
 def write_file(path: Path, data: bytes, *, make_folder: bool = True) -> None:

@@ -31,12 +31,11 @@ def json_bytes(data: dict[str, Any]) -> bytes:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """What `write_json` wrote to `path`. Raises FileNotFoundError and `Damaged`."""
+    """What `write_json` wrote to `path`. Raises `Damaged`, and OSError: a file that can't be read may be whole."""
+    content = path.read_bytes()
     try:
-        data = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        raise
-    except (OSError, ValueError, RecursionError) as error:
+        data = json.loads(content)
+    except (ValueError, RecursionError) as error:
         raise Damaged(type(error).__name__) from error
     if not isinstance(data, dict):
         raise Damaged(f"a {type(data).__name__} where an object was written")

@@ -1,9 +1,8 @@
-"""Files that a user has named with --out: whole or not at all, never over a run's own, never in place of a device."""
+"""Files that a user has named with --out: whole or not at all, never in a run's folder, never in place of a device."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -11,8 +10,6 @@ from typing import BinaryIO
 from evolve.pool.files import not_written, whole_file
 from prompts.errors import UserError
 
-_ITERATION = re.compile(r"iteration-\d+")
-OF_A_RUN = ("recipe.json", "exports.json")
 DATASET = ("train.parquet", "selected.parquet", "manifest.json", "README.md")
 
 
@@ -38,7 +35,9 @@ def output_file(path: Path) -> Iterator[BinaryIO]:
 
 
 def refuse_own(path: Path) -> None:
-    """Raise `UserError` if `path` is a folder, or a file of a run: in its pool, its recipe, a dataset."""
+    """Raise `UserError` if `path` is a folder, lies anywhere in the folder of a run, or is a file of a dataset. Links
+    and `..` are followed first.
+    """
     try:
         target, is_folder = path.resolve(), path.is_dir()
         owner = _owner(target)
@@ -47,21 +46,33 @@ def refuse_own(path: Path) -> None:
     if is_folder:
         raise UserError(f"--out {path} is a folder: it can't be written. Expected the name of a file.")
     if owner:
-        raise UserError(f"--out {path} is {owner}: it can't be written over. Give a name outside the run.")
+        raise UserError(f"--out {path} is {owner}: it can't be written there. Give a name outside the folder of a run.")
+
+
+def refuse_foreign(path: Path, is_ours: Callable[[], bool], *, force: bool) -> None:
+    """Raise `UserError` if something is written at `path` already, unless `is_ours`, or `force`."""
+    try:
+        there = path.is_file() and path.stat().st_size > 0
+        taken = there and not force and not is_ours()
+    except OSError as error:
+        raise not_written(path, error) from error
+    if taken:
+        raise UserError(f"{path} is there, and is not what would be written anew. Give another --out, or --force.")
 
 
 def _owner(target: Path) -> str:
     """Whose file `target` is, in words, if it is a run's."""
     for folder in target.parents:
-        if folder.name == "pool" and any(folder.parent.glob("iteration-*/recipe.json")):
-            return f"in the pool of the run {folder.parent}"
-    if target.name in OF_A_RUN and any(target.parent.glob("iteration-*/recipe.json")):
-        return f"a file of the run {target.parent}"
-    if _ITERATION.fullmatch(target.parent.name) and target.name == "recipe.json":
-        return "the recipe that a run keeps"
+        if _is_run(folder):
+            return f"in the folder of the run {folder}"
     if target.name in DATASET and (target.parent / "manifest.json").exists():
         return f"a file of the dataset {target.parent}"
     return ""
+
+
+def _is_run(folder: Path) -> bool:
+    """Whether a run has begun in `folder`, were it that its recipe is lost, or not written yet."""
+    return (folder / "pool" / "settings").is_dir() or any(folder.glob("iteration-*/recipe.json"))
 
 
 def is_special(path: Path) -> bool:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from evolve.pool.compaction import compact
-from evolve.pool.files import told, unfinished_in
+from evolve.pool.files import not_read, told, unfinished_in
 from evolve.pool.json_files import Damaged, read_json, write_json
 from evolve.pool.lock import exclusive, is_held
 from evolve.pool.schemas import SCHEMAS
@@ -129,11 +129,16 @@ class Pool:
             write_json(self._settings(kind, identity), description, make_folder=False)
 
     def description(self, kind: str, identity: str) -> dict[str, Any]:
-        """What `describe` kept; nothing where it is not there or damaged, and then it is described again."""
+        """What `describe` kept; nothing where it is not there or damaged, and then it is described again. Raises
+        `UserError` where it may not be read.
+        """
+        path = self._settings(kind, identity)
         try:
-            return read_json(self._settings(kind, identity))
-        except (FileNotFoundError, Damaged):
+            return read_json(path)
+        except (FileNotFoundError, IsADirectoryError, Damaged):
             return {}
+        except OSError as error:
+            raise not_read(path, error) from error
 
     def _settings(self, kind: str, identity: str) -> Path:
         return self.folder / "settings" / f"{kind}-{identity}.json"

@@ -17,7 +17,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from evolve.pool.files import unfinished_in, write_file
+from evolve.pool.files import arrow_file, unfinished_in, write_file
 from evolve.pool.parts import Listing, Part, listing, part_name
 from prompts.errors import UserError
 
@@ -116,8 +116,8 @@ class Table:
         status = part.path.stat()
         identity = (str(part.path), status.st_size, status.st_mtime_ns, status.st_ctime_ns)
         if identity in self._intact:
-            return pq.ParquetFile(part.path)
-        with pa.OSFile(str(part.path)) as file:  # Arrow's own memory: it may be let go after the interpreter is gone
+            return pq.ParquetFile(arrow_file(part.path))
+        with arrow_file(part.path) as file:
             data = file.read_buffer()
         if digest_of(data) != part.digest:
             raise DamagedPart(

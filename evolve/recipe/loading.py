@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from pathlib import Path
@@ -10,11 +11,17 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
+from evolve.recipe import choices
 from evolve.recipe.choices import NAME
 from evolve.recipe.sections import Recipe
 from evolve.recipe.soundness import DEEPEST, quoted
-from prompts.display import redacted, shown
+from prompts import STRATEGIES
+from prompts.display import plainly, redacted, shown
 from prompts.errors import UserError
+
+# Words that an error may show as what was found: those that settings are set to, and what is written for them.
+_WORDS = {word for choice in vars(choices).values() for word in get_args(choice)} | set(STRATEGIES)
+_WORDS |= set("fake all any none both few some many most auto default true false yes no on off null margin".split())
 
 
 def recipes_folder() -> Path:
@@ -52,7 +59,9 @@ def parse_override(text: str) -> tuple[str, Any]:
     """`sampling.n=8` to ("sampling.n", 8). The value is read as TOML; what is not TOML is a string."""
     key, separator, value = text.partition("=")
     if not separator or not key.strip():
-        raise UserError(f"--set {quoted(text)}: expected key=value, such as --set sampling.n=8.")
+        is_key = re.fullmatch("[a-z_.]+", text) and text.partition(".")[0] in keys_of(Recipe)
+        what = text if is_key else f"with {plainly(text)}"
+        raise UserError(f"--set {what}: expected key=value, such as --set sampling.n=8.")
     try:
         read = tomllib.loads(f"value = {value}")
     except tomllib.TOMLDecodeError:
@@ -83,7 +92,7 @@ def _anchored(data: dict[str, Any], folder: Path) -> dict[str, Any]:
         if isinstance(value, dict):  # an ensemble has models for keys; a system prompt is text, whatever it starts with
             return {anchor(key): item if key == "system_prompt" else anchor(item) for key, item in value.items()}
         if isinstance(value, str) and value.startswith(("./", "../")):
-            return str((folder / value).resolve())
+            return os.path.realpath(folder / value)  # also of links that lead in a circle: opening it tells
         return value
 
     return {key: anchor(value) for key, value in data.items()}
@@ -96,7 +105,7 @@ def _set(data: dict[str, Any], key: str, value: Any) -> None:
     for section in sections:
         data = data.setdefault(section, {})
         if not isinstance(data, dict):
-            raise UserError(f"--set {key}: {section!r} is a value, not a section.")
+            raise UserError(f"--set {quoted(key)}: {quoted(section)} is a value, not a section.")
     data[leaf] = value
 
 
@@ -104,7 +113,8 @@ def _explain(path: str, error: ValidationError) -> str:
     lines = [f"The recipe {path} does not hold:"]
     for problem in error.errors():
         where = shown(".".join(str(part) for part in problem["loc"]), one_line=True) or "recipe"
-        found = "" if problem["type"] == "missing" or not problem["loc"] else f" (found {quoted(problem['input'])})"
+        is_there = problem["type"] != "missing" and problem["loc"] and not isinstance(problem["input"], dict)
+        found = f" (found {plainly(problem['input'], _WORDS)})" if is_there else ""
         what = problem["msg"].removeprefix("Value error, ")
         if problem["type"] == "extra_forbidden":
             what = f"unknown key, expected one of {', '.join(_keys(problem['loc'][:-1]))}"

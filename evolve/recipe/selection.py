@@ -20,7 +20,6 @@ from evolve.recipe.choices import (
     RankedSet,
 )
 from evolve.recipe.section import Section
-from evolve.recipe.soundness import quoted
 
 _K = re.compile(r"[0-9]{1,12}(\.[0-9]{1,6})?%|[0-9]{1,12}")
 _COUNT = Annotated[int, Field(ge=1, le=10**12)]
@@ -128,7 +127,7 @@ class Selection(Section):
         text = "" if isinstance(value, int) and value.bit_length() > 64 else str(value).strip()
         number = text.removesuffix("%")
         if not _K.fullmatch(text) or not 0 < float(number) <= (100 if text.endswith("%") else 10**12):
-            raise ValueError(f"{quoted(value)} is not a number of pairs such as 10000, nor a percentage such as '20%'")
+            raise ValueError("expected a number of pairs such as 10000, or a percentage such as '20%'")
         return text if text.endswith("%") else int(number)
 
     @field_validator("min_mean_reward")
@@ -137,7 +136,7 @@ class Selection(Section):
         if isinstance(value, str) and not (
             re.fullmatch(r"[0-9]{1,2}(\.[0-9]{1,6})?%", value.strip()) and float(value.strip()[:-1]) < 100
         ):
-            raise ValueError(f"{quoted(value)} is neither a reward such as 0.1, nor a share of prompts such as '25%'")
+            raise ValueError("expected a reward such as 0.1, or a share of prompts such as '25%'")
         return value.strip() if isinstance(value, str) else value
 
     @model_validator(mode="after")

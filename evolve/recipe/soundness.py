@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
 import reprlib
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -71,7 +73,7 @@ def _of_text(text: str) -> str:
     except UnicodeEncodeError:
         return "text that is not Unicode (half a surrogate pair, or bytes that are not UTF-8)"
     if holds_secret(text):
-        return f"credentials in {quoted(text)}. A recipe is stored and shown with its dataset. " + _WAY_OUT
+        return "credentials in its value. A recipe is stored and shown with its dataset. " + _WAY_OUT
     return ""
 
 
@@ -92,6 +94,11 @@ def _place(value: str) -> str:
         raise ValueError("it is empty")
     if len(value.encode()) > LONGEST_PATH or any(len(part.encode()) > LONGEST_NAME for part in value.split("/")):
         raise ValueError(f"longer than a path can be ({LONGEST_NAME} bytes for a name, {LONGEST_PATH} in all)")
+    try:
+        os.fsencode(value)
+    except UnicodeEncodeError as error:
+        name = sys.getfilesystemencoding()
+        raise ValueError(f"no name in this system's encoding ({name}): set PYTHONUTF8=1, or LC_ALL=C.UTF-8") from error
     try:
         Path(value).expanduser()
     except RuntimeError as error:

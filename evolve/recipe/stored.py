@@ -6,14 +6,27 @@ import re
 from pathlib import Path
 from typing import Any
 
+from evolve.pool.files import not_read
 from evolve.pool.json_files import Damaged, read_json, write_json
+from evolve.recipe.choices import LAST_ITERATION
 from evolve.recipe.loading import override_recipe
 from evolve.recipe.resolved import Resolved, from_json
 from evolve.recipe.sections import Recipe
+from prompts.display import plainly
 from prompts.errors import UserError
 
 NAME = "recipe.json"
 _ITERATION = re.compile(r"iteration-([1-9]\d{0,8})")
+
+
+class DamagedRecipe(UserError):
+    """A kept recipe whose content is not what was written."""
+
+
+def check_iteration(iteration: int) -> None:
+    """Raise `UserError` for what is no number of an iteration."""
+    if isinstance(iteration, bool) or not isinstance(iteration, int) or not 1 <= iteration <= LAST_ITERATION:
+        raise UserError(f"No iteration {plainly(iteration)}: expected a whole number from 1 to {LAST_ITERATION}.")
 
 
 def keep(folder: Path, iteration: int, resolved: Resolved, defaults: Recipe) -> None:
@@ -30,14 +43,17 @@ def keep(folder: Path, iteration: int, resolved: Resolved, defaults: Recipe) -> 
 
 def kept(folder: Path, iteration: int) -> Resolved | None:
     """What an iteration of the run in `folder` was resolved to; None where there is none yet. Raises `UserError`."""
+    check_iteration(iteration)
     path = _path(folder, iteration)
     try:
         return from_json(read_json(path))
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise not_read(path, error) from error
     except (Damaged, ValueError, KeyError, TypeError) as error:
         what = str(error) if isinstance(error, Damaged) else type(error).__name__
-        raise UserError(
+        raise DamagedRecipe(
             f"{path} is damaged ({what}). Run `evolve run` with this run's recipe again: it writes the file anew and "
             "computes nothing twice."
         ) from error
@@ -48,7 +64,7 @@ def before(folder: Path, iteration: int) -> Resolved | None:
     for number in sorted((one for one in iterations(folder) if one <= iteration), reverse=True):
         try:
             return kept(folder, number)
-        except UserError:
+        except DamagedRecipe:
             continue
     return None
 

@@ -7,6 +7,7 @@ read is a `UserError`.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -94,6 +95,13 @@ def _told(file: Path, read: Iterator[Any], how: str) -> Iterator[Any]:
         raise UserError(f"{file} can't be read {how} ({why}). Fetch or make the file again.") from error
 
 
+def _opened(file: Path) -> Any:
+    """A file for Arrow, which itself takes names in UTF-8 alone."""
+    import pyarrow as pa
+
+    return pa.OSFile(os.fsencode(file))
+
+
 def _is_pointer(file: Path) -> bool:
     try:
         with file.open("rb") as opened:
@@ -105,7 +113,7 @@ def _is_pointer(file: Path) -> bool:
 def _parquet(file: Path, wanted: Sequence[str] | None) -> Iterator[Any]:
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(file, page_checksum_verification=True) as table:
+    with _opened(file) as opened, pq.ParquetFile(opened, page_checksum_verification=True) as table:
         if wanted is None:
             yield table.schema_arrow.names
             return
@@ -117,7 +125,7 @@ def _arrow(file: Path, wanted: Sequence[str] | None) -> Iterator[Any]:
     """Of a stream, as `datasets` saves them, or of an Arrow file."""
     import pyarrow as pa
 
-    with pa.OSFile(str(file)) as opened:
+    with _opened(file) as opened:
         is_file = opened.read(6) == b"ARROW1"
         opened.seek(0)
         with pa.ipc.open_file(opened) if is_file else pa.ipc.open_stream(opened) as reader:

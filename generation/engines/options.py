@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 from typing import Any
 
+from prompts.display import plainly
 from prompts.errors import UserError
 
 # Each with what its value may be: a type, or the texts there are. vLLM imports any other text that is given for the
@@ -71,7 +72,7 @@ def check_options(options: dict[str, Any]) -> None:
             raise UserError(f"policy.engine.{name}: {why}.{meant} Options that may be set: {known}.")
         if not _fits(value, kind := OPTIONS[name]):
             expected = f"one of {', '.join(kind)}" if isinstance(kind, tuple) else _WORDS[kind]
-            raise UserError(f"policy.engine.{name} is {_shown(value)}: expected {expected}.")
+            raise UserError(f"policy.engine.{name} is {plainly(value)}: expected {expected}.")
 
 
 def _fits(value: Any, kind: type | tuple[str, ...]) -> bool:
@@ -82,10 +83,6 @@ def _fits(value: Any, kind: type | tuple[str, ...]) -> bool:
         number = isinstance(value, int) or (kind is float and isinstance(value, float))
         return number and not isinstance(value, bool) and 0 <= value < float("inf")
     return isinstance(value, kind)
-
-
-def _shown(value: Any) -> str:
-    return repr(value)[:60] if isinstance(value, bool | int | float | str) else f"a {type(value).__name__}"
 
 
 def moving_tokens(options: dict[str, Any]) -> dict[str, Any]:

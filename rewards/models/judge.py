@@ -75,7 +75,8 @@ class Judge:
     def score(self, groups: Sequence[Group]) -> list[list[Score]]:
         """Score of every response. Errors of a row: "no_score" (no grade in the answer, or one out of range),
         "no_answer" (it stopped before its answer), "bad_unicode", "request_refused" (for instance because it is too
-        long). Raises ScoringStopped; what it carries has "server_failed" where there is no score."""
+        long) or, where the server has answered nothing yet, "all_refused". Raises ScoringStopped; what it carries has
+        "server_failed" where there is no score."""
         with ThreadPoolExecutor(1) as thread:  # the caller may have an event loop of its own
             return thread.submit(lambda: asyncio.run(self._score_all(groups))).result()
 
@@ -99,13 +100,14 @@ class Judge:
                 raise ScoringStopped(str(error), self._owed(scores)) from error
             if error:
                 raise error
-        return scores
+        return self._owed(scores)
 
     def _owed(self, scores: list[list[Score]]) -> list[list[Score]]:
-        """Refusals by a server that never answered anything say nothing about their rows."""
+        """Refusals by a server that never answered anything say nothing about their rows, be they too few to stop."""
         if self._answered:
             return scores
-        return [[Score(float("nan"), error="server_failed") for _ in row] for row in scores]
+        owed = Score(float("nan"), error="all_refused")
+        return [[owed if score.error == "request_refused" else score for score in row] for row in scores]
 
     async def _score(self, client: object, group: Group, response: str) -> Score:
         text = self._request(group, response)

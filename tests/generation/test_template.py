@@ -115,5 +115,5 @@ def test_a_switch_that_the_template_does_not_read_is_refused(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("day", ["today", "2021-3-4", "20210304", "2021-02-30", "2021-03-04T00:00"])
 def test_what_is_no_day_is_refused(day: str) -> None:
-    with pytest.raises(ValueError, match="is no day"):
+    with pytest.raises(ValueError, match="expected a day"):
         Policy(model="owner/name", template_date=day)

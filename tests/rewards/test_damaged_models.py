@@ -1,10 +1,12 @@
 """No damage to a model's folder shows a traceback: it is one error that names the folder, or the model is sound still.
 
-EVOLVE_FUZZ_ROUNDS sets how many folders are damaged for each kind of model (by default a few, for a quick run).
+EVOLVE_FUZZ_ROUNDS sets how many folders are damaged for each kind of model (by default a few, for a quick run),
+EVOLVE_FUZZ_SEED where they begin.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -27,6 +29,7 @@ from tiny_pairrm import pairrm
 from tiny_policy import policy
 
 ROUNDS = int(os.environ.get("EVOLVE_FUZZ_ROUNDS", "12"))
+SEED = int(os.environ.get("EVOLVE_FUZZ_SEED", "0"))
 MAKERS: dict[str, Callable[[Path], Path]] = {
     "armorm": lambda folder: armorm(folder, shards=2),
     "scalar": scalar,
@@ -62,7 +65,7 @@ def test_no_damage_shows_a_traceback(kind: str, tmp_path: Path, monkeypatch: pyt
     use = use_as_policy if kind == "policy" else use_as_reward
     use(whole)
     told = 0
-    for number in range(ROUNDS):
+    for number in range(SEED, SEED + ROUNDS):
         folder = tmp_path / "damaged"
         done = damaged(whole, folder, random.Random(f"{kind} {number}"))
         if said := _error_of(use, folder, f"round {number} of {kind}, {done}"):
@@ -83,3 +86,13 @@ def _error_of(use: Callable[[Path], None], folder: Path, what: str) -> str:
     except BaseException as error:
         raise AssertionError(f"{what}: {type(error).__name__}: {error}") from error
     return ""
+
+
+@pytest.mark.parametrize("token", ["cls_token", "sep_token"])
+def test_a_control_token_that_the_model_does_not_have_is_told(token: str, tmp_path: Path) -> None:
+    """The tokenizer adds what a damaged tokenizer_config.json names, beyond the model's last id."""
+    folder = pairrm(tmp_path / "damaged")
+    path = folder / "tokenizer_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {token: "[XYZ]"}))
+    with pytest.raises(UserError, match=r"damaged: the tokenizer has '\[XYZ\]'.*vocabulary ends at"):
+        use_as_reward(folder)

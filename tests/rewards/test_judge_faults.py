@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 
 from generation.openai_client import ATTEMPTS, normalised_base_url
 from prompts.errors import UserError
+from prompts.reasons import is_owed
 from rewards.grades import answer_of, grade_of
 from rewards.models.judge import REFUSALS, Judge
 from rewards.protocol import Group, ScoringStopped
@@ -98,7 +100,26 @@ def test_all_refused_alike_stops_at_once_with_the_servers_words(serve: Callable[
         Judge("m", base_url=url, concurrency=1).score([Group(USER, ["a"] * 50)])
     assert len(asked) == REFUSALS
     assert KEY not in str(told.value)
-    assert {score.error for score in told.value.scores[0]} == {"server_failed"}
+    assert all(is_owed(score.error) for score in told.value.scores[0])
+
+
+@pytest.mark.parametrize("n", [1, REFUSALS - 1, 3 * REFUSALS])
+def test_rows_refused_by_a_server_that_never_answered_are_owed(serve: Callable[[Reply], str], n: int) -> None:
+    """Too few to stop the run, or in words that differ: the fault may be the server's all the same."""
+    words = iter("abcdefghijklmnopqrstuvwxyz")
+    url = serve(lambda body, n: (400, {"error": {"message": f"no {next(words) * 3}"}}))
+    judge = Judge("m", base_url=url, concurrency=1)
+    scores = judge.score([Group(USER, ["a"] * n), Group(USER, ["\ud800"])])
+    assert {score.error for score in scores[0]} == {"all_refused"}
+    assert is_owed("all_refused")
+    assert scores[1][0].error == "bad_unicode"  # the row's own
+
+
+def test_a_row_refused_by_a_server_that_answers_is_final(serve: Callable[[Reply], str]) -> None:
+    url = serve(lambda body, n: (200, completion("Score: 5")) if n == 2 else (400, {"error": {"message": "no"}}))
+    scores = Judge("m", base_url=url, concurrency=1).score([Group(USER, ["a", "b", "c"])])[0]
+    assert [score.error for score in scores] == ["request_refused", "", "request_refused"]
+    assert not is_owed("request_refused")
 
 
 def test_what_was_scored_before_a_fatal_answer_is_kept(serve: Callable[[Reply], str]) -> None:
@@ -115,6 +136,70 @@ def test_servers_that_want_max_completion_tokens(serve: Callable[[Reply], str]) 
         return 200, completion("Score: 5")
 
     assert Judge("m", base_url=serve(reply)).score([Group(USER, ["a", "b"])])[0][1].score == 5
+
+
+@pytest.mark.parametrize("status", [400, 422])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Unsupported value: 'temperature' does not support 0.0 with this model. Only the default (1) is supported.",
+        "invalid temperature: only 1 is allowed for this model",
+        "Extra inputs are not permitted: temperature",
+        "Unknown parameter: temperature.",
+    ],
+)
+def test_a_server_that_takes_no_temperature_is_asked_without_it_and_that_is_said_once(
+    serve: Callable[[Reply], str], status: int, words: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked: list[bool] = []
+
+    def reply(body: dict[str, Any], n: int) -> tuple[int, Any]:
+        asked.append("temperature" in body)
+        return (status, {"error": {"message": words}}) if asked[-1] else (200, completion("Score: 5"))
+
+    judge = Judge("m", base_url=serve(reply), concurrency=3)
+    for _ in range(2):
+        assert [score.score for score in judge.score([Group(USER, ["a"] * 6)])[0]] == [5] * 6
+    assert sum(asked) <= 3  # those that were on their way together
+    assert asked.count(False) == 12
+    assert caplog.text.count("takes no temperature") == 1
+
+
+def test_a_refusal_for_another_cause_is_none_of_the_temperature(serve: Callable[[Reply], str]) -> None:
+    asked: list[dict[str, Any]] = []
+    url = serve(lambda body, n: (asked.append(body), (400, {"error": {"message": "The text is too long."}}))[1])
+    Judge("m", base_url=url).score([Group(USER, ["a"])])
+    assert [body["temperature"] for body in asked] == [0.0]
+
+
+@pytest.mark.parametrize("head", [True, False], ids=["a body without end", "headers without end"])
+def test_a_server_that_trickles_ends_by_the_deadline(monkeypatch: pytest.MonkeyPatch, head: bool) -> None:
+    """A byte now and then keeps a connection alive, and must not keep a request."""
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    over = threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.wfile.write(b"HTTP/1.1 200 OK\r\n" + (b"Content-Type: application/json\r\n\r\n" if head else b""))
+            with suppress(OSError):
+                while not over.wait(0.02):
+                    self.wfile.write(b" " if head else b"X-More: 1\r\n")
+
+        def log_message(self, *_: object) -> None:
+            """Silence."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    begun = time.monotonic()
+    try:
+        judge = Judge("m", base_url=f"http://127.0.0.1:{server.server_port}/v1", deadline=0.3, longest_pause=0.01)
+        with pytest.raises(UserError, match="no answer within"):
+            judge.score([Group(USER, ["a"])])
+        assert time.monotonic() - begun < 0.3 * ATTEMPTS + 20
+    finally:
+        over.set()
+        server.shutdown()
+        server.server_close()
 
 
 def test_a_hanging_server_ends_by_the_deadline(serve: Callable[[Reply], str]) -> None:

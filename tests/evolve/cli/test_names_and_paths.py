@@ -88,7 +88,11 @@ def test_a_run_s_own_files_are_never_written_over(evolve: Evolve, tmp_path: Path
         next(run.glob("pool/responses/*/*.parquet")),
     ]
     own += [dataset / name for name in ("train.parquet", "selected.parquet", "manifest.json", "README.md")]
+    own += [folder / "mine.jsonl" for folder in (run, run / "new", run / "iteration-1", dataset, run / "pool" / "x")]
     (tmp_path / "link").symlink_to(own[0])
+    (tmp_path / "folder").symlink_to(dataset)
+    own += [tmp_path / "folder" / "mine.jsonl", tmp_path / "folder" / ".." / "mine.jsonl"]
+    own += [tmp_path / "runs" / "absent" / ".." / "mine" / "mine.jsonl"]
     before = {path: path.read_bytes() for path in own if path.exists()}
     write_source(tmp_path / "lines.jsonl", [])
     (tmp_path / "lines.jsonl").write_text('{"prompt": "a", "response": "b"}\n')
@@ -96,13 +100,25 @@ def test_a_run_s_own_files_are_never_written_over(evolve: Evolve, tmp_path: Path
         for command in (
             ["export", "mine", "--to", "trl", "--force", "--out", out],
             ["export", "mine", "--to", "responses", "--out", out],
-            ["score", "lines.jsonl", "--reward", "fake", "--out", out],
+            ["score", "lines.jsonl", "--reward", "fake", "--force", "--out", out],
+            ["annotate", "lines.jsonl", "--reward", "fake", "--force", "--out", out],
         ):
             code, said, err = evolve(*command)
             assert (code, said) == (2, ""), command
             assert "Traceback" not in err
+    for folder in (path.parent for path in own if path.name == "mine.jsonl"):
+        assert evolve("export", "mine", "--format", "llamafactory", "--force", "--out", folder)[0] == 2
     assert before == {path: path.read_bytes() for path in before}
-    assert not own[1].exists()
+    assert not [path for path in own if path.name in ("new.jsonl", "mine.jsonl") and path.exists()]
+
+
+def test_a_run_that_has_lost_its_recipe_is_a_run_still(evolve: Evolve, tmp_path: Path) -> None:
+    run = tmp_path / "runs" / "mine"
+    (run / "iteration-1" / "recipe.json").unlink()
+    with pytest.raises(UserError, match="in the folder of the run"), output_file(run / "x.jsonl"):
+        pass
+    with output_file(tmp_path / "runs" / "x.jsonl") as file:  # beside runs there is room
+        file.write(b"x")
 
 
 def test_a_device_or_pipe_stays_what_it_is(evolve: Evolve, tmp_path: Path) -> None:

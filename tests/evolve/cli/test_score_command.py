@@ -21,8 +21,8 @@ LINE = '{"prompt": "a", "response": "b"}\n'
 def score(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Score:
     monkeypatch.chdir(tmp_path)
 
-    def call(file: str, command: str = "score") -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["evolve", command, file, "--reward", "fake", "--out", "out.jsonl"])
+    def call(file: str, command: str = "score", *more: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["evolve", command, file, "--reward", "fake", "--out", "out.jsonl", *more])
         with pytest.raises(SystemExit) as stop:
             main()
         return int(stop.value.code or 0), *capsys.readouterr()
@@ -77,6 +77,12 @@ def test_nothing_scored_is_exit_code_1(score: Score) -> None:
         (b"PAR1" + bytes(100), "parquet"),
         (gzip.compress(LINE.encode()), "gzip"),
         (LINE.encode("utf-16"), "UTF-16"),
+        (LINE.encode("utf-16-le"), "UTF-16"),
+        (LINE.encode("utf-16-be"), "UTF-16"),
+        (LINE.encode("utf-32"), "UTF-32"),
+        (b"\x00\x00\xfe\xff" + LINE.encode("utf-32-be"), "UTF-32"),
+        (LINE.encode("utf-32-be"), "UTF-32"),
+        (LINE.replace("\n", "\r").encode() * 3, "carriage return"),
         (json.dumps([json.loads(LINE)]).encode(), "one JSON value over the whole file"),
         (json.dumps([json.loads(LINE)], indent=1).encode(), "one JSON value over the whole file"),
         (json.dumps(json.loads(LINE), indent=1).encode(), "one JSON value over the whole file"),
@@ -102,3 +108,33 @@ def test_a_missing_file_is_called_missing_and_a_folder_a_folder(score: Score, co
     code, _, err = score("./folder", command)
     assert code == 2
     assert "is a folder" in err
+
+
+@pytest.mark.parametrize("command", ["score", "annotate"])
+def test_a_line_that_is_not_utf8_is_an_error_in_its_place(score: Score, command: str) -> None:
+    bad = '{"prompt": "caf\u00e9", "response": "b"}\n'.encode("latin-1")
+    Path("in.jsonl").write_bytes(LINE.encode() + bad + LINE.encode().replace(b"\n", b"\r\n") + bad + b"\xff\n")
+    code, out, _ = score("in.jsonl", command)
+    assert code == 0
+    assert "5 lines, 2 scored (errors: not_utf8 3)" in out
+    rows = _rows()
+    assert [row.get("error") for row in rows] == [None, "not_utf8", None, "not_utf8", "not_utf8"]
+    assert rows[1]["line"].encode("utf-8", "surrogateescape") == bad
+    assert "\ufffd" not in Path("out.jsonl").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("command", ["score", "annotate"])
+def test_only_an_earlier_scoring_is_written_over_without_force(score: Score, command: str) -> None:
+    Path("in.jsonl").write_bytes(LINE.encode() + b"not json\n\xff\n" + LINE.encode())
+    assert score("in.jsonl", command)[0] == 0
+    scored = Path("out.jsonl").read_bytes()
+    assert score("in.jsonl", command)[0] == 0  # its own
+    for foreign in (b"notes\n", LINE.encode(), scored[:-20], scored + scored, scored.replace(b'"a"', b'"c"'), b"\xff"):
+        Path("out.jsonl").write_bytes(foreign)
+        code, out, err = score("in.jsonl", command)
+        assert (code, out) == (2, "")
+        assert "out.jsonl is there" in err
+        assert "--force" in err
+        assert Path("out.jsonl").read_bytes() == foreign
+    assert score("in.jsonl", command, "--force")[0] == 0
+    assert Path("out.jsonl").read_bytes() == scored

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
+import io
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -12,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from evolve.cli.terminal import is_no_interruption
 from fake_runs import prompt, write_source
 
 CODE = "import sys; from evolve.cli.program import main; sys.argv[0] = 'evolve'; main()"
@@ -77,6 +82,29 @@ def test_secrets_are_not_told(tmp_path: Path) -> None:
     assert not (tmp_path / "runs").exists() or b"hunter2" not in b"".join(
         path.read_bytes() for path in (tmp_path / "runs").rglob("*") if path.is_file()
     )
+
+
+def test_a_task_that_an_interruption_comes_upon_logs_no_traceback() -> None:
+    """As it does, now and then, in a job in the background, for which asyncio has no handler of its own."""
+
+    async def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    async def main() -> None:
+        await asyncio.wait([asyncio.ensure_future(interrupted())])
+
+    said, log = {True: io.StringIO(), False: io.StringIO()}, logging.getLogger("asyncio")
+    for filtered, stream in said.items():
+        handler = logging.StreamHandler(stream)
+        if filtered:
+            handler.addFilter(is_no_interruption)
+        log.addHandler(handler)
+        with pytest.raises(KeyboardInterrupt):
+            asyncio.run(main())
+        gc.collect()
+        log.removeHandler(handler)
+    assert "never retrieved" in said[False].getvalue()
+    assert said[True].getvalue() == ""
 
 
 @pytest.mark.parametrize("ignored", [False, True], ids=["", "a job in the background"])

@@ -1,6 +1,6 @@
 """Damaged bytes and odd values in all formats: whatever a source is, a user is told of it or gets rows with reasons.
 
-EVOLVE_FUZZ says how many rounds (default 400); round n is the same on every machine.
+EVOLVE_FUZZ says how many rounds (default 400), EVOLVE_FUZZ_SEED where they begin; round n is the same on every machine.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from prompts import Prompt
 from prompts.errors import UserError
 
 ROUNDS = int(os.environ.get("EVOLVE_FUZZ", "400"))
+SEED = int(os.environ.get("EVOLVE_FUZZ_SEED", "0"))
 COLUMNS = ("prompt", "messages", "conversations", "instruction", "question", "text", "system", "history", "context")
 COLUMNS += ("input", "instances", "system_prompt", "role")
 TEXTS = (
@@ -159,7 +160,7 @@ def source(rng: random.Random, folder: Path) -> Path:
 
 
 def test_no_row_is_more_than_a_prompt_or_a_reason() -> None:
-    for n in range(ROUNDS):
+    for n in range(SEED, SEED + ROUNDS):
         rng = random.Random(n)
         made = row(rng)
         for column in COLUMNS:
@@ -168,7 +169,7 @@ def test_no_row_is_more_than_a_prompt_or_a_reason() -> None:
 
 def test_no_source_is_more_than_a_user_can_mend(tmp_path: Path) -> None:
     read = 0
-    for n in range(ROUNDS):
+    for n in range(SEED, SEED + ROUNDS):
         rng = random.Random(n)
         path = source(rng, tmp_path / str(n))
         split = rng.choice(("train", "test[:3]")) if rng.random() < 0.1 else None
@@ -222,7 +223,7 @@ def test_no_name_is_more_than_a_user_can_mend(tmp_path: Path, monkeypatch: pytes
         "$HOME",
         "\x1b[2J",
     )
-    for n in range(ROUNDS // 4):
+    for n in range(SEED, SEED + ROUNDS // 4):
         name = "".join(random.Random(n).choices(pieces, k=random.Random(-n).randrange(6)))
         for split in (None, "train"):
             with pytest.raises(UserError):
