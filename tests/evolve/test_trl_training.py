@@ -12,10 +12,10 @@ from grown_runs import POLICY, Grown
 
 pytestmark = pytest.mark.engine
 
-N_PAIRS = 32
+N_PAIRS = 24
 SETTINGS: dict[str, Any] = {
-    "per_device_train_batch_size": 16,
-    "per_device_eval_batch_size": 16,
+    "per_device_train_batch_size": 8,
+    "per_device_eval_batch_size": 8,
     "learning_rate": 1e-4,
     "max_steps": 5,
     "use_cpu": True,
