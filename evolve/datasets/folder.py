@@ -97,7 +97,7 @@ def write_outcome(run: Run, outcome: Outcome) -> tuple[Path, dict[str, Any]]:
             for name, pairs in (("train", outcome.train), ("selected", outcome.selected)):
                 write_pairs(beside / f"{name}.parquet", pairs, outcome, run.iteration, texts)
         content = manifest(run, outcome)
-        write_file(beside / "README.md", card(content).encode())
+        write_file(beside / "README.md", card(content, has_selected=len(outcome.selected) > 0).encode())
         write_json(beside / "manifest.json", content)
         with told(folder):
             for name in FILES:
