@@ -14,6 +14,7 @@ from places import SHARED
 
 if TYPE_CHECKING:
     from fake_runs import Made
+    from grown_runs import Grown
 
 ENVIRONMENT = {
     "HF_HUB_OFFLINE": "1",  # nothing in a test is downloaded
@@ -81,3 +82,11 @@ def made(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Made:
     from fake_runs import make, some_leave
 
     return make(some_leave(source), tmp_path_factory.mktemp("runs") / "run")
+
+
+@pytest.fixture(scope="session")
+def grown(tmp_path_factory: pytest.TempPathFactory) -> Grown:
+    """A small dataset of the embedded models, sampled and scored on the real engine."""
+    from grown_runs import grow_small
+
+    return grow_small(tmp_path_factory.mktemp("grown"))

@@ -9,9 +9,9 @@ from evolve.datasets.trainers import CHECKED_ON, trainers_table
 from prompts.display import in_code, in_markdown
 
 
-def card(manifest: dict[str, Any], repo: str = "", revision: str = "") -> str:
+def card(manifest: dict[str, Any], repo: str = "", revision: str = "", *, has_selected: bool = True) -> str:
     """Markdown with the YAML header that the Hub reads, from the content of manifest.json; for `repo` on the Hub, or
-    for the folder that the files lie in.
+    for the folder that the files lie in. A configuration without rows is none: `datasets` fails on it.
     """
     recipe, ranking, rows = manifest["recipe"], manifest["ranking"], manifest["rows"]
     alpha = f" (alpha {ranking['alpha']:g})" if ranking["metric"] in ("map", "map-signed") else ""
@@ -28,9 +28,7 @@ def card(manifest: dict[str, Any], repo: str = "", revision: str = "") -> str:
     return f"""---
 configs:
 - config_name: default
-  data_files: [{{split: train, path: train.parquet}}]
-- config_name: selected
-  data_files: [{{split: train, path: selected.parquet}}]
+  data_files: [{{split: train, path: train.parquet}}]{_SELECTED if has_selected else ""}
 tags: [preference, dpo, self-play, evolve-select]
 ---
 
@@ -51,7 +49,7 @@ the above in full.
 ```python
 from datasets import load_dataset
 
-{_loading(repo, revision)}
+{_loading(repo, revision, has_selected)}
 ```
 
 | stage | in | kept | dropped |
@@ -77,16 +75,21 @@ with them beside. Versions were checked on {CHECKED_ON}.
 """
 
 
-def _loading(repo: str, revision: str) -> str:
+_SELECTED = """
+- config_name: selected
+  data_files: [{split: train, path: selected.parquet}]"""
+
+
+def _loading(repo: str, revision: str, has_selected: bool) -> str:
     """The lines that load the training set, and what was selected."""
     taken = "as TRL's DPOTrainer takes it"
     if not repo:
         return f'train = load_dataset("parquet", data_files="train.parquet", split="train")  # {taken}'
     at = f', revision="{revision}"' if revision else ""
-    return (
-        f'train = load_dataset("{repo}", split="train"{at})  # {taken}\n'
-        f'selected = load_dataset("{repo}", "selected", split="train"{at})'
-    )
+    lines = [f'train = load_dataset("{repo}", split="train"{at})  # {taken}']
+    if has_selected:
+        lines.append(f'selected = load_dataset("{repo}", "selected", split="train"{at})')
+    return "\n".join(lines)
 
 
 def _how(manifest: dict[str, Any]) -> str:

@@ -149,7 +149,7 @@ def write_outcome(run: Run, outcome: Outcome) -> tuple[Path, dict[str, Any]]:
                 write_pairs(beside / f"{name}.parquet", pairs, standings, origins, run.iteration, texts, weights)
         content = manifest(run, outcome, errors) | {"own_code": code_of(run.recipe.selection)}
         content = redacted(content)  # recipes take no secrets; models' own files may hold some
-        write_file(beside / "README.md", card(content).encode())
+        write_file(beside / "README.md", card(content, has_selected=len(outcome.selected) > 0).encode())
         write_json(beside / "manifest.json", content)
         with told(folder):
             for name in FILES:

@@ -62,16 +62,16 @@ def layout_of(folder: Path, repo: str, revision: str) -> Layout:
     Raises `UserError` if the dataset is damaged, or holds no pairs.
     """
     manifest = read_manifest(folder)
-    with told(folder):
-        parquet = [_of_parquet(folder / name, name) for name in PARQUET.values()]
-    n = _n_rows(folder / PARQUET["train"])
-    _n_rows(folder / PARQUET["selected"])
+    n, n_selected = (_n_rows(folder / name) for name in PARQUET.values())
     if not manifest or n != manifest["rows"]["train"]["kept"]:
         raise _damaged(folder, "its manifest does not fit its rows")
     if not n:
         raise UserError(f"{folder} holds no pairs: there is nothing to push. `evolve status` says where rows went.")
+    names = [PARQUET["train"], *([PARQUET["selected"]] if n_selected else [])]
+    with told(folder):
+        parquet = [_of_parquet(folder / name, name) for name in names]
     said = public(manifest)
-    written = _of_bytes(CARD, card(said, repo, revision).encode())
+    written = _of_bytes(CARD, card(said, repo, revision, has_selected=n_selected > 0).encode())
     # So that what was edited on the Hub is known from what was pushed.
     said["files"] = {file.path: {"sha256": file.sha256, "git": file.git} for file in (written, *parquet)}
     return Layout(said, (written, _of_bytes(MANIFEST, json_bytes(said)), *parquet))

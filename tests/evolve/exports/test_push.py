@@ -94,6 +94,25 @@ def test_load_dataset_finds_configurations_and_splits_of_what_was_pushed(
     assert f'load_dataset("{REPO}", split="train")' in card
 
 
+def test_a_configuration_without_rows_is_not_pushed(hub: FakeHub, evolve: Evolve, made: Made, tmp_path: Path) -> None:
+    """`datasets` fails on a parquet file without rows."""
+    import datasets
+    import pyarrow.parquet as pq
+
+    whole = (made.folder / "selected.parquet").read_bytes()
+    try:
+        pq.ParquetWriter(made.folder / "selected.parquet", made.train.schema).close()
+        assert evolve("push", made.run, REPO)[0] == 0
+    finally:
+        (made.folder / "selected.parquet").write_bytes(whole)
+    folder = str(hub.write(REPO, tmp_path / "clone"))
+    assert set(hub.repositories[REPO].head().files) == FILES - {"selected.parquet"} | {".gitattributes"}
+    assert datasets.get_dataset_config_names(folder) == ["default"]
+    found = datasets.load_dataset(folder, split="train", cache_dir=str(tmp_path / "cache"))
+    assert found.to_list() == made.train.to_pylist()
+    assert '"selected"' not in Path(folder, "README.md").read_text(encoding="utf-8")
+
+
 def test_a_run_s_own_folder_loads_in_the_same_way(made: Made, tmp_path: Path) -> None:
     import datasets
 
