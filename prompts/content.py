@@ -6,6 +6,8 @@ that carry content, or no form of a request.
 
 from __future__ import annotations
 
+import re
+
 from prompts import phrases
 from prompts.likeness import words
 from prompts.record import Prompt
@@ -14,6 +16,8 @@ from prompts.templates import IN_DEPTH
 STEM = 5  # letters by which the forms of a word are one: explain, explains, explanation
 NUMBER_WEIGHT = 2.0  # of a number, which no other word can stand for
 
+_STATEMENT = re.compile(r"\A[^?？]+?(?:[.!](?=\s|\Z)|\n|\Z)")
+_CODE = re.compile(r"```.*?(?:```|\Z)|<script\b.*?(?:</script>|\Z)", re.DOTALL | re.IGNORECASE)
 ENGLISH = 6  # English prose has one word of grammar in two or three
 
 
@@ -44,13 +48,27 @@ def is_request(text: str) -> bool:
     """Whether `text` asks for something: a question, an order or a wish (`prompts.phrases.REQUESTS`).
 
     These are rules for English prose. What is none (another language, code, a formula, an emoji, two words) may be a
-    request: nothing is said against a text before two words, and one in ENGLISH, are of English grammar.
+    request: nothing is said against a text before two words, and one in ENGLISH, are of English grammar. What opens
+    like an answer ("To do so, you need to ...") asks for something in a later sentence or not at all.
     """
     found = words(text)
     grammar = sum(word in phrases.FUNCTION_WORDS for word in found)
     if grammar < 2 or grammar * ENGLISH < len(found):
         return True
-    return phrases.REQUESTS.search(text.lower().replace("’", "'")) is not None
+    plain = text.lower().replace("’", "'")
+    if phrases.ADVICE.match(plain):
+        plain = _STATEMENT.sub("", plain, count=1)
+    return phrases.REQUESTS.search(plain) is not None
+
+
+def has_code(text: str) -> bool:
+    """Whether a part of `text` is code by its marks."""
+    return _CODE.search(text) is not None
+
+
+def without_code(text: str) -> str:
+    """`text` without what is code by its marks: fenced, or a script of HTML."""
+    return _CODE.sub("\n", text)
 
 
 def _stems(text: str) -> set[str]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 from prompts import phrases
-from prompts.content import is_request
+from prompts.content import has_code, is_request, without_code
 from prompts.likeness import duplicate_key, nearly_same, words
 from prompts.reasons import KEPT
 from prompts.record import Prompt
@@ -177,8 +177,17 @@ def length_ratio(rewrite: Rewrite) -> bool:
 
 
 def not_a_request(rewrite: Rewrite) -> bool:
-    """Asks for nothing, where the parent does: an answer, a fragment, talk (`prompts.content.is_request`)."""
-    return is_request(rewrite.parent.instruction) and not is_request(rewrite.text)
+    """Asks for nothing, where the parent does: an answer, a fragment, talk (`prompts.content.is_request`), an offer to
+    help, or code with no request beside it. What begins with the whole parent asks what that asks.
+    """
+    parent = rewrite.parent.instruction
+    asked = words(parent)
+    if rewrite.words[: len(asked)] == asked or not is_request(parent):
+        return False
+    prose = rewrite.text if has_code(parent) else without_code(rewrite.text)
+    if prose != rewrite.text and not _has_letters(prose):
+        return True
+    return not is_request(prose) or any(rewrite.is_new(offer) for offer in phrases.OFFERS.findall(rewrite.plain))
 
 
 FILTERS: tuple[Callable[[Rewrite], bool], ...] = (

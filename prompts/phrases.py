@@ -147,6 +147,8 @@ REFERENCES = _any(
     r"|into|but|needs)\b)",
     r"\bprompts? (?:above|(?:given|provided|shown|mentioned)(?: above| earlier| before| here)?"
     r"|you were (?:given|shown))\b",
+    r"\b(?:alternative|answer|response|complexity|requirements?|constraints?|mention|task|rewrite) (?:to|of|for) the"
+    r" prompt\b",
     r"\b(?:original|aforementioned|rewritten) (?:question|instruction)s?\b",
     r"\b(?:in addition to|beyond|unlike|besides|compared (?:to|with)|based on|than) the (?:given|previous|initial)"
     r" (?:question|instruction|request|task)\b",
@@ -209,15 +211,31 @@ _ASKING = "|".join(
 # What makes a text a request: a question's form, an order at the head of a sentence, a wish.
 REQUESTS = _any(
     r"[?？؟]",
-    r"(?:^|[.!:;,\n]|\b(?:and|then|also|step \d+)\b)[\W_\d]{0,12}"
+    # at the head, after the first comma ("In C++, write ..."), after "then"; not at later commas or after "and", where
+    # statements have their verbs and nouns like "research"
+    r"(?:(?:^|[.!:;\n])(?:[^.!?:;,\n]{0,100},)?|\b(?:then|also|step \d+)\b)[\W_\d]{0,12}"
     r"(?:(?:please|first|next|finally|now|then|also|let's|kindly|step \d+),?:? ?)*"
     rf"(?:\w+ly )?(?:{_ASKING})\b",
     r"\b(?:please|(?:can|could|would|will) you|i(?:'d| would) like|i (?:need|want|wish)|help me"
     r"|your (?:task|job|goal) is|tell me|show me|give me|let me know|in this task|this task is|task definition"
     r"|you(?: are|'re| will be) given|you are expected to|you need to)\b",
-    r"^[\W_]{0,12}(?:q|a|input|problem|question|solution):",
+    r"^[\W_]{0,12}(?:q|input|problem|question):|^[\W_]{0,12}(?:a|answer|solution):[\W_]*\Z",
     r"^[\W_]{0,12}(?:you (?:are|will be|have|must|should|need to)|given|suppose|if|let|let's|lets|i have"
     r"|i'm (?:going|thinking|trying|looking)|need to)\b",
     r"^[\W_]{0,12}(?:what|which|who|whom|whose|where|when|why|how|is|are|was|were|do|does|did|can|could|should"
     r"|would|will|has|have|had|in what|in which|to what|at what|for what)\b",
+)
+
+# Whoever writes so offers help, and asks for none.
+OFFERS = _any(
+    r"\b(?:i'm|i am|i will be|i'll be|i'd be|i would be) (?:\w+ )?(?:here|ready|happy|glad|excited|designed) to"
+    r" (?:help|assist|guide|answer|offer|provide)\b",
+    r"\b(?:how|what) (?:can|may) i (?:help|assist|do for) you\b|\bwhat can i assist\b",
+    r"\bwhat would you like (?:me )?to (?:discuss|know|ask|explore|talk about|learn)\b",
+)
+
+# The head of an answer: "To do so, you need to ...", "You can use ...".
+ADVICE = _any(
+    r"\A[\W_]{0,12}to [^.!?:;\n]{3,120}, (?:you|one|we) (?:need|must|should|can|may|will|have to)\b",
+    r"\A[\W_]{0,12}you (?:can|could|may) (?:use|try|get|find|create|make)\b",
 )

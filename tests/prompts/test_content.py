@@ -56,6 +56,10 @@ def test_only_strategies_that_ask_to_keep_the_content_are_measured() -> None:
         "It was the best of times. Could you say who wrote that?",
         "1. First, describe the house in the picture.",
         "The list is: a, b and c; then sort it.",
+        "In a world without rain, write the diary of a farmer.",
+        "You can use a calculator for this. Solve x + 3 = 4 and show the steps to me.",
+        "To be or not to be, you can say: who wrote that, and when was it?",
+        "Q: What is the name of the river?\nA:",
         "SELECT name FROM users WHERE id = 3",
         "3 + 4 * 12 =",
         "请给我讲一个关于月亮的故事",
@@ -76,6 +80,11 @@ def test_what_is_or_may_be_a_request(text: str) -> None:
         "I'm excited to be here and to talk to you about the mind of a child.",
         "He bought headphones to listen to music on his phone.",
         "This is the end of it.",
+        "To do so, you need to find the best of the many formats and use it.",
+        "You can use the library to make a table, and write it to a file.",
+        "A: It is one of the languages of the world.",
+        "It is a step for the health of all, with new practices and research methods of its own.",
+        "With it, a user can make an account, calculate the value of it, and then some.",
     ],
 )
 def test_what_is_none(text: str) -> None:

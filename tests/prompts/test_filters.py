@@ -128,6 +128,25 @@ def test_nearly_same_in_short_prompts() -> None:
     assert not nearly_same([], [])
 
 
+OFFER = "I'm here to help you with the story. What would you like to discuss?"
+FENCED = "Here is the script for you:\n```\nprint('the story of a fox')\n```\nThis is a simple example of it."
+
+
+@pytest.mark.parametrize(
+    ("parent", "rewrite", "expected"),
+    [
+        ("Tell me the story of a fox.", OFFER, "not_a_request"),
+        (f"What is a better wording for this: {OFFER}", f"Reply to this in the words of a fox: {OFFER}", KEPT),
+        ("Write a script that tells the story of a fox.", FENCED, "not_a_request"),
+        ("Write a script that tells the story of a fox.", f"{FENCED}\nMake it tell of a crow too.", KEPT),
+        ("Why does this script fail?\n```\nprint(\n```", "```\nprint(\n```", KEPT),
+        ("Tell me the story of a fox", "Tell me the story of a fox that I'm happy to help with", KEPT),
+    ],
+)
+def test_offers_and_code_ask_for_nothing(parent: str, rewrite: str, expected: str) -> None:
+    assert judge(parent, rewrite) == expected
+
+
 def test_too_long_at_the_limit() -> None:
     assert not too_long(100, 100)
     assert too_long(101, 100)
