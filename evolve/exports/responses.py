@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,8 @@ def _responses(run: Run) -> Iterator[dict[str, Any]]:
     thoughts = ["thoughts", "thought_tokens", "thought_logp"]
     for part in run.pool.responses(run.sampler.id).scan(columns + thoughts):
         rows = part.filter(pc.greater_equal(part["sample_index"], 0)).to_pylist()
-        rows = [row for row in rows if row["prompt_id"] in prompts]  # not where its prompt was lost
+        there = prompts.there([row["prompt_id"] for row in rows])  # not where its prompt was lost
+        rows = list(itertools.compress(rows, there))
         asked = prompts.fetch([row["prompt_id"] for row in rows], ["messages"]).to_pylist()
         said = {model: _scores(lookup, [row["id"] for row in rows]) for model, lookup in scores.items()}
         for i, (row, prompt) in enumerate(zip(rows, asked, strict=True)):
@@ -45,7 +47,7 @@ def _responses(run: Run) -> Iterator[dict[str, Any]]:
 
 def _scores(lookup: Lookup, response_ids: list[str]) -> list[dict[str, Any] | None]:
     """Score, objectives and gate weights of each response, None where it has not been scored."""
-    known = [identity for identity in response_ids if identity in lookup]
+    known = list(itertools.compress(response_ids, lookup.there(response_ids)))
     rows = lookup.fetch(known, ["score", "objectives", "weights", "error"]).to_pylist()
     found = dict(zip(known, rows, strict=True))
     return [found.get(identity) for identity in response_ids]

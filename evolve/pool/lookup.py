@@ -32,7 +32,11 @@ class Lookup:
         self._cache: OrderedDict[tuple[int, tuple[str, ...]], pa.Table] = OrderedDict()
 
     def __contains__(self, identity: str) -> bool:
-        return bool(self._index.find(id_array([identity]))[0] >= 0)
+        return self.there([identity])[0]
+
+    def there(self, ids: Sequence[str]) -> list[bool]:
+        """Which of `ids` have a row."""
+        return list((self._index.find(id_array(ids)) >= 0).tolist())
 
     def fetch(self, ids: Sequence[str] | np.ndarray, columns: Sequence[str]) -> pa.Table:
         """The rows of `ids` (text, or an array of type ID), in that order, an id may repeat. Every part is read once.
