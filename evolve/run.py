@@ -19,6 +19,7 @@ from evolve.recipe.resolved import Resolved, reread, resolve_recipe
 from evolve.recipe.sections import Recipe
 from evolve.views.evolved import Evolved, evolved_prompts, readable
 from evolve.views.guarding import guarded
+from evolve.views.known import check_rule
 from evolve.views.length_trend import without_length_trend
 from evolve.views.outcome import Outcome, Ranking, check_k
 from evolve.views.pairs import Pairs, pairs_of
@@ -72,6 +73,7 @@ class Run:
     def execute(self) -> Outcome:
         """Run the recipe's algorithm. Raises `Busy` if another process grows this run."""
         algorithm = ALGORITHMS[self.recipe.algorithm]
+        check_rule(self.recipe)
         if self.view_only:
             return algorithm(self)
         with self.pool.growing(self.sampler.id):

@@ -68,7 +68,7 @@ def test_every_metric_ranks_a_run(name: str, view: Any, made: Made) -> None:
     [
         ({"metric": "dpo-gap"}, r"'dpo-gap' needs ref_logp_chosen .*--reference MODEL"),
         ({"implicit": "dpo"}, r"'map' needs implicit_chosen .*which is missing: "),
-        ({"metric": "delta-ucb"}, r"'delta-ucb' needs lower .*reward\.ensemble"),
+        ({"metric": "delta-ucb"}, r"'delta-ucb' needs lower .*one reward model: .*reward\.ensemble"),
         ({"metric": "eva", "parameters": {"t": 1.0}}, r"selection\.parameters: eva has no t\. There is none"),
         ({"metric": "mine:gone"}, r"no module mine"),
     ],
@@ -76,6 +76,23 @@ def test_every_metric_ranks_a_run(name: str, view: Any, made: Made) -> None:
 def test_what_a_run_does_not_have_is_named(keys: dict[str, Any], told: str, view: Any) -> None:
     with pytest.raises(UserError, match=told):
         view(**keys)
+
+
+@pytest.mark.parametrize("keys", [{"metric": "mine:gone"}, {"metric": "delta-ucb"}, {"parameters": {"t": 1.0}}])
+def test_what_can_never_be_selected_is_said_before_any_work(keys: dict[str, Any], source: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError):
+        make(some_leave(source, **{f"selection__{name}": value for name, value in keys.items()}), tmp_path / "run")
+    assert not list((tmp_path / "run").rglob("*.parquet"))
+
+
+def test_bounds_are_those_of_several_reward_models(source: Path, tmp_path: Path) -> None:
+    settings = {"reward__ensemble": {"fake:1": 1.0}, "prompts__limit": 6, "selection__k": "100%"}
+    made = make(some_leave(source, selection__metric="delta-ucb", **settings), tmp_path / "run")
+    rows = made.selected.to_pylist()
+    assert rows
+    for row in rows:  # the pair's own bounds are among those that the largest is taken of
+        widths = row["disagreement_chosen"] + row["disagreement_rejected"]
+        assert row["metric_score"] >= row["score_chosen"] - row["score_rejected"] + widths - 1e-9
 
 
 def test_beta_cancels_in_m_ap_and_counts_in_m_plus(view: Any) -> None:
@@ -210,7 +227,7 @@ def test_alpha_is_found_on_the_set_and_told(view: Any, made: Made, source: Path)
     assert fixed.train.equals(auto.train)
     with pytest.raises(UserError, match=r"alpha = 'auto' needs at least 20 pairs; this set has"):
         view(alpha="auto", margin=0.93)
-    with pytest.raises(UserError, match=r"leaves out one response .* prompts have 2\. It needs 3 or more"):
+    with pytest.raises(UserError, match=r"leaves out one response .* needs sampling\.n = 3 or more, and n is 2"):
         make(some_leave(source, sampling__n=2, selection__alpha="auto"), made.run, view_only=True)
     assert view(alpha="auto", metric="eva").manifest["ranking"]["alpha"] == "auto"  # eva has none: nothing to find
 
