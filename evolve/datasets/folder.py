@@ -34,7 +34,8 @@ def metric_folder(selection: Selection) -> str:
     in a digest of all of it.
     """
     words: list[str] = [selection.metric.replace(":", "_")]
-    if "alpha" in (METRIC_INPUTS.get(selection.metric) or ()):
+    own = ("alpha",) if "alpha" in selection.differing else ()  # whose inputs are not known without its module
+    if any("alpha" in METRIC_INPUTS.get(one, own) for one in (selection.metric, selection.weight) if one is not None):
         words.append(f"alpha{selection.alpha}" if selection.alpha == "auto" else f"alpha{selection.alpha:g}")
     words.append("k" + str(selection.k).replace("%", "pct"))
     if selection.ranked != "evolved":
