@@ -61,7 +61,9 @@ _NAMED = {"metric", "alpha", "k", "ranked", "guard", "pair_rule", "margin", "all
 def _word(value: object) -> str:
     if isinstance(value, dict):
         return "+".join(f"{name}{_word(one)}" for name, one in sorted(value.items()))
-    text = f"{value:g}" if isinstance(value, float) else str(value)
+    text = (
+        repr(value).removesuffix(".0") if isinstance(value, float) else str(value)
+    )  # all digits: a threshold has many
     return re.sub(r"[^A-Za-z0-9.+_]", "_", text.replace("%", "pct"))
 
 

@@ -191,6 +191,7 @@ def test_another_selection_has_another_folder_and_no_name_is_too_long() -> None:
         {}, {"metric": "m-1"}, {"metric": "a.b:c"}, {"metric": "a.b:c", "alpha": 1}, {"metric": "eva", "weight": "map"},
         {"metric": "eva", "weight": "map", "alpha": 1}, {"metric": "eva"},
         {"alpha": "auto"}, {"parameters": {"t": 0.5}}, {"implicit": "dpo"},
+        {"mode": "threshold", "threshold": 0.12345678}, {"mode": "threshold", "threshold": 0.12345679},
         {"beta": 2}, {"mode": "threshold", "threshold": 0.1}, {"mode": "threshold", "threshold": -0.1},
         {"mode": "sample"}, {"mode": "sample", "strata": 10}, {"mode": "sample", "balance": "parent"},
         {"per_parent": 1}, {"per_strategy": 1}, {"min_mean_reward": 0.25}, {"min_mean_reward": "25%"},
