@@ -3,6 +3,7 @@
     python -m benchmarks.degenerate RUN                                a run with its pool
     python -m benchmarks.degenerate --data FILE --policy MODEL         pairs as lines (prompt, chosen, rejected and
                                                                        metadata.score_*), log-probabilities in float32
+    python -m benchmarks.degenerate --simulate 10000                   log-normal margins, 2% near-identical
 
 Of a run all prompts count, X and X', paired as the paper does. A near-identical pair is what the guard calls one.
 """
@@ -31,6 +32,7 @@ SHARES = (10, 20, 40)
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", nargs="?", type=Path, help="folder of a run")
+    parser.add_argument("--simulate", type=int, metavar="PAIRS", help="draw margins in place of reading any")
     parser.add_argument("--data", type=Path, help="a file of JSON lines")
     parser.add_argument("--policy", help="folder of the policy whose log-probabilities count")
     parser.add_argument("--limit", type=int, default=1_000, help="pairs of the file")
@@ -38,7 +40,9 @@ def main() -> None:
         "--tokens", type=int, default=512, help="longest row of prompt and response; longer ones are cut"
     )
     arguments = parser.parse_args()
-    if arguments.run:
+    if arguments.simulate:
+        print_kept(*simulated(arguments.simulate))
+    elif arguments.run:
         of_run(arguments.run)
     else:
         print_kept(*of_file(arguments.data, arguments.policy, arguments.limit, arguments.tokens))
@@ -58,6 +62,14 @@ def of_run(folder: Path) -> None:
     rule = run.recipe.selection.model_copy(update={"guard": "degenerate"})
     kept = guarded(pairs_of(run.responses, prompts, rule, run.recipe.sampling.n), run.texts, rule)
     print_alphas(run, kept)
+
+
+def simulated(n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Log-normal margins of n pairs, independent of each other; in every fiftieth both are a hundredth of that."""
+    rng = np.random.default_rng(0)
+    explicit, implicit = rng.lognormal(size=n), rng.lognormal(size=n)
+    near = np.arange(n) % 50 == 0
+    return explicit * np.where(near, 0.01, 1), implicit * np.where(near, 0.01, 1), near
 
 
 def of_file(path: Path, policy: str, limit: int, longest: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -87,7 +99,7 @@ def _mean_logp(policy: str, longest: int) -> Any:
         asked = tokenizer(text, add_special_tokens=False)["input_ids"][: longest // 2]
         said = [*tokenizer(response, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
         said = said[: longest - len(asked)]
-        logits = model(torch.tensor([asked + said])).logits[0, len(asked) - 1 : -1]
+        logits = model(torch.tensor([asked + said]), logits_to_keep=len(said) + 1).logits[0, :-1]
         picked = logits.log_softmax(-1).gather(1, torch.tensor(said)[:, None])
         return float(picked.mean())
 

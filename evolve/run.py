@@ -23,6 +23,7 @@ from evolve.recipe.sections import Recipe, Selection
 from evolve.views.evolved import Evolved, are_in_x, evolved_prompts, readable
 from evolve.views.given import check_given, given_pairs
 from evolve.views.guarding import guarded
+from evolve.views.known import check_rule
 from evolve.views.length_trend import without_length_trend
 from evolve.views.outcome import Outcome, Ranking, check_k
 from evolve.views.pairs import Missing, Pairs, pairs_of
@@ -81,6 +82,7 @@ class Run:
         algorithm = ALGORITHMS[self.recipe.algorithm]
         if self.recipe.selection.pair_rule == "given":
             check_given(self.folder, None if not self.view_only else self.pool.description("x", self.resolved.x_id))
+        check_rule(self.recipe)
         if self.view_only:
             return algorithm(self)
         with self.pool.growing(self.sampler.id):

@@ -35,7 +35,8 @@ def metric_folder(selection: Selection) -> str:
     in a digest of all of it.
     """
     words: list[str] = [selection.metric.replace(":", "_")]
-    if "alpha" in (METRIC_INPUTS.get(selection.metric) or ()):
+    own = ("alpha",) if "alpha" in selection.differing else ()  # whose inputs are not known without its module
+    if any("alpha" in METRIC_INPUTS.get(one, own) for one in (selection.metric, selection.weight) if one is not None):
         words.append(f"alpha{selection.alpha}" if selection.alpha == "auto" else f"alpha{selection.alpha:g}")
     words.append("k" + str(selection.k).replace("%", "pct"))
     if selection.ranked != "evolved":
@@ -61,7 +62,9 @@ _NAMED = {"metric", "alpha", "k", "ranked", "guard", "pair_rule", "margin", "all
 def _word(value: object) -> str:
     if isinstance(value, dict):
         return "+".join(f"{name}{_word(one)}" for name, one in sorted(value.items()))
-    text = f"{value:g}" if isinstance(value, float) else str(value)
+    text = (
+        repr(value).removesuffix(".0") if isinstance(value, float) else str(value)
+    )  # all digits: a threshold has many
     return re.sub(r"[^A-Za-z0-9.+_]", "_", text.replace("%", "pct"))
 
 

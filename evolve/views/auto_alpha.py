@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from evolve.recipe.selection import Selection
-from evolve.views.known import places
+from evolve.views.known import FEWEST_RESPONSES, places
 from evolve.views.pairs import Pairs
 from evolve.views.responses import Responses
 from prompts.errors import UserError
@@ -15,7 +15,6 @@ from selection import Metric, count_of
 from selection.auto_alpha import Trace, trace, without_one
 from selection.metrics import implicit_reward
 
-FEWEST_RESPONSES = 3  # with two, nothing is left of a pair without one
 FEWEST = 20  # pairs; below, a tenth of the set is a pair or two
 
 

@@ -7,15 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from evolve.recipe.selection import Selection
+from evolve.recipe.sections import Recipe, Selection
 from evolve.views.pairs import Pairs
 from evolve.views.responses import Responses
 from prompts.errors import UserError
-from selection import Metric, Scale, metric_of, scale_of
+from selection import INPUTS, Metric, Scale, metric_of, scale_of
 from selection.metrics import implicit_reward
 
 SIDES = ("chosen", "rejected")
 NUMBERS = tuple(f"{name}_{side}" for name in ("score", "logp", "n_tokens", "ref_logp") for side in SIDES)
+FEWEST_RESPONSES = 3  # for alpha = "auto": with two, nothing is left of a pair without one
 _GROUPS = frozenset({"scores", "lower", "upper"})
 
 
@@ -46,6 +47,28 @@ def known_of_columns(
     if scale := _scale(known):
         known["scale"] = scale
     return known
+
+
+def check_rule(recipe: Recipe) -> None:
+    """Raise `UserError` for a selection that can never be made, before a model has done any work for it."""
+    rule = recipe.selection
+    for name in (rule.metric, rule.weight):
+        if name is None:
+            continue
+        metric = metric_of(name)
+        parameters_of(rule, metric)
+        for needed in ("lower", "upper"):
+            if needed in metric.inputs and not recipe.reward.ensemble:
+                what = INPUTS[needed]
+                raise UserError(
+                    f"metric {name!r} needs {needed} ({what.meaning}), and this recipe has one reward model: "
+                    f"{what.advice}."
+                )
+        if rule.alpha == "auto" and "alpha" in metric.inputs and recipe.sampling.n < FEWEST_RESPONSES:
+            raise UserError(
+                f"selection.alpha = 'auto' leaves out one response of a prompt after the other: it needs sampling.n = "
+                f"{FEWEST_RESPONSES} or more, and n is {recipe.sampling.n}. Raise it, or name an alpha."
+            )
 
 
 def parameters_of(rule: Selection, metric: Metric) -> dict[str, float]:

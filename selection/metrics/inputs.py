@@ -21,6 +21,7 @@ _REFERENCE = (
     "let a reference model's log-probabilities be computed: `evolve score ... --reference MODEL`. The policy that "
     "sampled the responses is not one: against itself every ratio is 0"
 )
+_IMPLICIT = f"{_LOGP}; and with selection.implicit = 'dpo' a reference model's: `evolve score ... --reference MODEL`"
 _ALL_N = "take grown data, or existing data with all responses: a dataset of pairs alone does not have them"
 _BOUNDS = "let several reward models score the responses, with reward.ensemble: where they differ is the width"
 
@@ -36,8 +37,8 @@ INPUTS = {
     "n_tokens_rejected": Input("|y| of the rejected response", _LOGP),
     "ref_logp_chosen": Input("sum of log pi_ref(y|x) of the chosen response, nats", _REFERENCE),
     "ref_logp_rejected": Input("sum of log pi_ref(y|x) of the rejected response, nats", _REFERENCE),
-    "implicit_chosen": Input("the implicit reward r_hat, as selection.implicit has it, of the chosen", _LOGP),
-    "implicit_rejected": Input("the implicit reward of the rejected", _LOGP),
+    "implicit_chosen": Input("the implicit reward r_hat, as selection.implicit has it, of the chosen", _IMPLICIT),
+    "implicit_rejected": Input("the implicit reward of the rejected", _IMPLICIT),
     "scale": Input("sigma_r and sigma_pi over the ranked set", _LOGP, "one"),
     "alpha": Input("selection.alpha; where it is auto, the one that was found", "", "one"),
     "pair_ids": Input("the ids of the pairs, text", "", "(pairs,)"),

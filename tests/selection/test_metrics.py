@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import inspect
-import math
-from typing import Any
 
 import numpy as np
 import pytest
 
-from prompts.errors import UserError
+from metric_inputs import PAIRS, by, drawn, known
 from selection import INPUTS, METRICS, Scale, metric_of, scale_of, score, top_k
 from selection.metrics import implicit_reward, pair, prompt
 
@@ -20,33 +18,6 @@ EXAMPLES: dict[str, tuple[float, float, float, float, float, float, float | None
     "tabasco": (10.3, 3.4, -1.4, -7.7, 6.9, 6.3, None, 0.6),
     "game": (13.7, 13.0, -3.7, -2.9, 0.7, 0.8, None, -0.1),
 }
-
-
-def known(explicit: np.ndarray, hidden: np.ndarray, **more: Any) -> dict[str, Any]:
-    """What is known of pairs with these margins; the losers have 0 and a length of 1."""
-    nothing = np.zeros(len(explicit))
-    sides = {"score_chosen": explicit, "score_rejected": nothing}
-    sides |= {"implicit_chosen": hidden, "implicit_rejected": nothing}
-    sides |= {"logp_chosen": hidden, "logp_rejected": nothing, "ref_logp_chosen": nothing, "ref_logp_rejected": nothing}
-    sides |= {"n_tokens_chosen": nothing + 1, "n_tokens_rejected": nothing + 1}
-    groups = {"scores": np.stack([explicit, nothing], 1)}
-    groups |= {"lower": groups["scores"] - 1, "upper": groups["scores"] + 1}
-    ids = [f"{i:024x}" for i in range(len(explicit))]
-    return (
-        sides
-        | groups
-        | {"pair_ids": ids, "seed": 0, "alpha": 2.5, "scale": scale_of(np.abs(explicit), np.abs(hidden))}
-        | more
-    )
-
-
-def by(name: str, explicit: np.ndarray, hidden: np.ndarray, **more: Any) -> np.ndarray:
-    return score(metric_of(name), known(explicit, hidden, **more))
-
-
-def drawn(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    rng = np.random.default_rng(seed)
-    return rng.gamma(2.0, 3.0, n), rng.gamma(1.5, 0.4, n)
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -61,26 +32,6 @@ def test_the_papers_examples(name: str) -> None:
         assert pair.m_1(*rewards, *hats) == pytest.approx([m_plus])
 
 
-# Two pairs: the policy agrees with the first and orders the second wrongly. Every figure was worked with a calculator.
-PAIRS = {
-    "score_chosen": np.array([3.0, 1.0]),
-    "score_rejected": np.array([1.0, 0.5]),
-    "logp_chosen": np.array([-10.0, -30.0]),
-    "logp_rejected": np.array([-24.0, -10.0]),
-    "n_tokens_chosen": np.array([10, 20]),
-    "n_tokens_rejected": np.array([20, 10]),
-    "ref_logp_chosen": np.array([-12.0, -29.0]),
-    "ref_logp_rejected": np.array([-23.0, -12.0]),
-    "scores": np.array([[3.0, 1.0, 2.0], [1.0, 0.5, np.nan]]),
-    "lower": np.array([[2.0, 0.5, 1.0], [0.0, 0.4, np.nan]]),
-    "upper": np.array([[4.0, 1.5, 3.0], [2.0, 0.6, np.nan]]),
-    "pair_ids": ["a", "b"],
-    "seed": 0,
-    "alpha": 2.0,
-    "implicit_chosen": np.array([-1.0, -1.5]),
-    "implicit_rejected": np.array([-1.2, -1.0]),
-    "scale": Scale(0.75, 0.15),  # of 2, 0.5 and of 0.2, 0.5
-}
 FROZEN = {
     "map": [2 / 0.75 - 2 / 0.15 * 0.2, 0.5 / 0.75 - 2 / 0.15 * 0.5],
     "map-signed": [2 / 0.75 - 2 / 0.15 * 0.2, 0.5 / 0.75 + 2 / 0.15 * 0.5],
@@ -204,83 +155,3 @@ def test_uniform_depends_on_ids_and_seed_alone() -> None:
     assert (values >= 0).all()
     assert (values < 1).all()
     assert 0.4 < values.mean() < 0.6
-
-
-@pytest.mark.parametrize("name", METRICS)
-def test_an_input_that_is_missing_is_named_with_how_to_get_it(name: str) -> None:
-    metric = metric_of(name)
-    for missing in metric.inputs:
-        if not INPUTS[missing].advice:
-            continue
-        left = {key: value for key, value in PAIRS.items() if key != missing}
-        with pytest.raises(UserError, match=rf"'{name}' needs {missing} \(.*\), which is missing: ") as error:
-            score(metric, left)
-        assert INPUTS[missing].advice in str(error.value)
-
-
-@pytest.mark.parametrize("name", METRICS)
-@pytest.mark.parametrize("value", [math.nan, math.inf])
-def test_a_number_that_is_none_is_named_where_the_metric_needs_it(name: str, value: float) -> None:
-    for spoilt in ("score_chosen", "implicit_rejected", "logp_chosen", "ref_logp_chosen"):
-        there = known(*drawn(10, seed=6))
-        there[spoilt] = there[spoilt].copy()
-        there[spoilt][[2, 7, 8]] = value
-        if spoilt in metric_of(name).inputs:
-            with pytest.raises(UserError, match=rf"3 of 10 pairs have a {spoilt} that is not a finite number"):
-                score(metric_of(name), there)
-        else:
-            assert np.isfinite(score(metric_of(name), there)).all()
-
-
-@pytest.mark.parametrize("name", ["map", "map-signed"])
-@pytest.mark.parametrize(
-    ("flat", "named"), [((0,), "sigma_r of"), ((1,), "sigma_pi of"), ((0, 1), "sigma_r and sigma_pi")]
-)
-def test_no_spread_is_named(flat: tuple[int, ...], named: str, name: str) -> None:
-    margins = list(drawn(10, seed=7))
-    for i in flat:
-        margins[i] = np.full(10, 0.5)
-    with pytest.raises(UserError, match=rf"{named} .*10 pairs is 0"):
-        by(name, *margins)
-
-
-@pytest.mark.parametrize("n", [3, 10, 1000])
-def test_no_spread_but_for_rounding_is_none(n: int) -> None:
-    """0.1 is no binary fraction: the mean of equal margins differs from them in the last bit, and so does no pair."""
-    explicit, hidden = np.full(n, 0.1), np.linspace(0.0, 1.0, n)
-    assert scale_of(explicit, hidden).sigma_r == 0
-    with pytest.raises(UserError, match="sigma_r"):
-        by("map", explicit, hidden)
-
-
-def test_a_small_spread_is_a_spread() -> None:
-    explicit = 5.0 + np.array([0.0, 1e-6, 2e-6])
-    assert scale_of(explicit, explicit).sigma_r == pytest.approx(np.sqrt(2 / 3) * 1e-6, rel=1e-4)
-
-
-def test_without_an_implicit_term_its_spread_is_not_needed() -> None:
-    explicit = np.array([1.0, 3.0, 8.0])
-    scores = by("map", explicit, np.zeros(3), alpha=0.0)
-    assert scores == pytest.approx(explicit / np.std(explicit))
-
-
-@pytest.mark.parametrize("name", sorted(set(METRICS) - {"map", "map-signed"}))
-def test_metrics_without_a_scale_need_no_spread(name: str) -> None:
-    assert by(name, np.ones(1), np.ones(1)).shape == (1,)
-
-
-def test_one_pair_has_no_deviation() -> None:
-    with pytest.raises(UserError, match=r"at least 2 pairs .* has 1"):
-        by("map", np.ones(1), np.ones(1))
-
-
-def test_an_unknown_metric_is_told_the_known_ones() -> None:
-    with pytest.raises(UserError, match=r"'eve'.*map, eva, implicit, uniform.*my_module:my_metric"):
-        metric_of("eve")
-
-
-def test_parameters_are_the_metrics_own() -> None:
-    scores = score(metric_of("pvar"), PAIRS, {"temperature": 2.0})
-    assert scores[1] == pytest.approx((1 / (1 + math.exp(-0.25)) - 0.5) ** 2)
-    with pytest.raises(UserError, match=r"pvar has no temprature\. Its parameters: temperature"):
-        score(metric_of("pvar"), PAIRS, {"temprature": 2.0})

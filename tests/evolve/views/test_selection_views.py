@@ -1,8 +1,7 @@
-"""Every key of the section selection on a run: what it selects, that its books balance, and that it calls no model."""
+"""Every metric and way to select on a run: what is selected, that its books balance, and that it calls no model."""
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -14,40 +13,22 @@ from evolve.api import select
 from evolve.datasets.folder import metric_folder
 from evolve.recipe.selection import Selection
 from evolve.recipe.stored import stored_recipe
-from fake_runs import NO_CALLS, Made, balanced, make, pool_rows, some_leave
+from fake_runs import Made, make, some_leave
 from prompts.errors import UserError
 from selection import METRICS, metric_of
+from selection_views import View, responses_of, views_of
 
 
 @pytest.fixture
-def view(made: Made, source: Path) -> Any:
-    """Another selection from the rows of `made`; nothing may be computed, and the books must balance."""
-
-    def view(**keys: Any) -> Made:
-        settings = {f"selection__{name}": value for name, value in keys.items()}
-        other = make(some_leave(source, **settings), made.run, view_only=True)
-        assert other.calls == NO_CALLS
-        balanced(other.manifest)
-        return other
-
-    return view
-
-
-def responses_of(made: Made) -> dict[str, list[dict[str, Any]]]:
-    """The scored responses of each prompt."""
-    rewards = {row["response_id"]: row["score"] for row in map(json.loads, pool_rows(made.run)["rewards"])}
-    found: dict[str, list[dict[str, Any]]] = {}
-    for row in map(json.loads, pool_rows(made.run)["responses"]):
-        if row["sample_index"] >= 0:
-            found.setdefault(row["prompt_id"], []).append(row | {"score": rewards[row["id"]]})
-    return found
+def view(made: Made, source: Path) -> View:
+    return views_of(made, source)
 
 
 NEEDS_MORE = {"dpo-gap", "delta-ucb"}
 
 
 @pytest.mark.parametrize("name", sorted(set(METRICS) - NEEDS_MORE))
-def test_every_metric_ranks_a_run(name: str, view: Any, made: Made) -> None:
+def test_every_metric_ranks_a_run(name: str, view: View, made: Made) -> None:
     ranked = view(metric=name, k="100%").selected.to_pylist()
     scores = [row["metric_score"] for row in ranked]
     assert scores == sorted(scores, reverse=True)
@@ -67,18 +48,35 @@ def test_every_metric_ranks_a_run(name: str, view: Any, made: Made) -> None:
     ("keys", "told"),
     [
         ({"metric": "dpo-gap"}, r"'dpo-gap' needs ref_logp_chosen .*--reference MODEL"),
-        ({"implicit": "dpo"}, r"'map' needs implicit_chosen .*which is missing: "),
-        ({"metric": "delta-ucb"}, r"'delta-ucb' needs lower .*reward\.ensemble"),
+        ({"implicit": "dpo"}, r"'map' needs implicit_chosen .*which is missing: .*'dpo' .*--reference MODEL"),
+        ({"metric": "delta-ucb"}, r"'delta-ucb' needs lower .*one reward model: .*reward\.ensemble"),
         ({"metric": "eva", "parameters": {"t": 1.0}}, r"selection\.parameters: eva has no t\. There is none"),
         ({"metric": "mine:gone"}, r"no module mine"),
     ],
 )
-def test_what_a_run_does_not_have_is_named(keys: dict[str, Any], told: str, view: Any) -> None:
+def test_what_a_run_does_not_have_is_named(keys: dict[str, Any], told: str, view: View) -> None:
     with pytest.raises(UserError, match=told):
         view(**keys)
 
 
-def test_beta_cancels_in_m_ap_and_counts_in_m_plus(view: Any) -> None:
+@pytest.mark.parametrize("keys", [{"metric": "mine:gone"}, {"metric": "delta-ucb"}, {"parameters": {"t": 1.0}}])
+def test_what_can_never_be_selected_is_said_before_any_work(keys: dict[str, Any], source: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError):
+        make(some_leave(source, **{f"selection__{name}": value for name, value in keys.items()}), tmp_path / "run")
+    assert not list((tmp_path / "run").rglob("*.parquet"))
+
+
+def test_bounds_are_those_of_several_reward_models(source: Path, tmp_path: Path) -> None:
+    settings = {"reward__ensemble": {"fake:1": 1.0}, "prompts__limit": 6, "selection__k": "100%"}
+    made = make(some_leave(source, selection__metric="delta-ucb", **settings), tmp_path / "run")
+    rows = made.selected.to_pylist()
+    assert rows
+    for row in rows:  # the pair's own bounds are among those that the largest is taken of
+        widths = row["disagreement_chosen"] + row["disagreement_rejected"]
+        assert row["metric_score"] >= row["score_chosen"] - row["score_rejected"] + widths - 1e-9
+
+
+def test_beta_cancels_in_m_ap_and_counts_in_m_plus(view: View) -> None:
     plain, ten = view(k="100%"), view(k="100%", beta=10.0)
     assert ten.selected["pair_id"].to_pylist() == plain.selected["pair_id"].to_pylist()
     assert np.array(ten.selected["metric_score"]) == pytest.approx(np.array(plain.selected["metric_score"]))
@@ -87,7 +85,7 @@ def test_beta_cancels_in_m_ap_and_counts_in_m_plus(view: Any) -> None:
     assert one.selected["pair_id"].to_pylist() != other.selected["pair_id"].to_pylist()
 
 
-def test_a_threshold_keeps_all_that_reach_it(view: Any, made: Made) -> None:
+def test_a_threshold_keeps_all_that_reach_it(view: View, made: Made) -> None:
     tau = made.manifest["ranking"]["threshold"]
     same = view(mode="threshold", threshold=tau)
     assert same.selected["pair_id"].to_pylist() == made.selected["pair_id"].to_pylist()
@@ -98,7 +96,7 @@ def test_a_threshold_keeps_all_that_reach_it(view: Any, made: Made) -> None:
     assert len(none.train) == none.manifest["rows"]["gen_dataset_initial"]["kept"]
 
 
-def test_evas_draw_prefers_the_better_and_depends_on_the_seed_alone(view: Any, made: Made, source: Path) -> None:
+def test_evas_draw_prefers_the_better_and_depends_on_the_seed_alone(view: View, made: Made, source: Path) -> None:
     whole = view(metric="eva", k="100%").selected
     drawn = view(metric="eva", mode="sample", k="25%")
     rows = drawn.selected
@@ -114,14 +112,14 @@ def test_evas_draw_prefers_the_better_and_depends_on_the_seed_alone(view: Any, m
 
 
 @pytest.mark.parametrize("more", [{"strata": 10}, {"balance": "strategy"}, {"balance": "parent", "balance_share": 1.0}])
-def test_evas_options_draw_other_pairs(more: dict[str, Any], view: Any) -> None:
+def test_evas_options_draw_other_pairs(more: dict[str, Any], view: View) -> None:
     plain = view(metric="eva", mode="sample", k="25%").selected
     other = view(metric="eva", mode="sample", k="25%", **more).selected
     assert len(other) == len(plain)
     assert set(other["pair_id"].to_pylist()) != set(plain["pair_id"].to_pylist())
 
 
-def test_caps_take_the_best_of_each_parent_and_strategy(view: Any) -> None:
+def test_caps_take_the_best_of_each_parent_and_strategy(view: View) -> None:
     whole = view(k="100%").selected.to_pylist()
     seen: Counter[str] = Counter()
     for row in whole:
@@ -137,54 +135,7 @@ def test_caps_take_the_best_of_each_parent_and_strategy(view: Any) -> None:
     assert len({row["strategy"] for row in fewer}) == len(fewer) == 4
 
 
-def test_a_floor_leaves_the_hard_prompts_unranked(view: Any, made: Made) -> None:
-    groups = responses_of(made)
-    n = made.manifest["ranking"]["ranked"]
-    quarter = view(min_mean_reward="25%", k="100%")
-    means = [np.mean([one["score"] for one in groups[prompt]]) for prompt in quarter.selected["prompt_id"].to_pylist()]
-    assert quarter.manifest["rows"]["selection"]["dropped"] == {"below_mean_reward": n // 4}
-    fixed = view(min_mean_reward=float(min(means)), k="100%")
-    assert set(fixed.selected["pair_id"].to_pylist()) == set(quarter.selected["pair_id"].to_pylist())
-    assert fixed.manifest["ranking"]["sigma_r"] != made.manifest["ranking"]["sigma_r"]  # of what is ranked
-    with pytest.raises(UserError, match=r"No pair is left to rank .*below_mean_reward"):
-        view(min_mean_reward=2.0)
-
-
-def test_lengths_are_bounded_before_sigma(view: Any, made: Made) -> None:
-    whole = made.manifest["rows"]["gen_dataset_evolved"]
-    for keys, reason in (
-        ({"max_token_difference": 5}, "length_difference"),
-        ({"max_token_ratio": 1.5}, "length_ratio_of_pair"),
-    ):
-        other = view(k="100%", **keys)
-        dropped = other.manifest["rows"]["gen_dataset_evolved"]["dropped"]
-        assert dropped[reason] == whole["kept"] - len(other.selected) > 0
-        for row in other.train.to_pylist():
-            longer, shorter = sorted((row["n_tokens_chosen"], row["n_tokens_rejected"]), reverse=True)
-            assert longer - shorter <= keys.get("max_token_difference", 1e9)
-            assert longer <= keys.get("max_token_ratio", 1e9) * shorter
-
-
-def test_the_length_trend_is_taken_out_before_pairs_are_made(view: Any, made: Made) -> None:
-    other = view(length_trend="remove", k="100%")
-    slope = other.manifest["ranking"]["length_slope"]
-    assert slope
-    groups = responses_of(made)
-    of_x = [group for prompt, group in groups.items() if prompt in made.train["prompt_id"].to_pylist()[:24]]
-    centred = [
-        (one["score"] - np.mean([o["score"] for o in g]), one["n_tokens"] - np.mean([o["n_tokens"] for o in g]))
-        for g in of_x
-        for one in g
-    ]
-    rewards, lengths = np.array(centred).T
-    assert slope == pytest.approx(rewards @ lengths / (lengths @ lengths), rel=0.2)  # X is these and one or two more
-    for row in other.selected.to_pylist():
-        adjusted = [one["score"] - slope * one["n_tokens"] for one in groups[row["prompt_id"]]]
-        assert row["score_rejected"] == pytest.approx(min(adjusted))
-    assert made.manifest["ranking"]["length_slope"] is None
-
-
-def test_a_metric_as_weights_in_place_of_a_cut(view: Any) -> None:
+def test_a_metric_as_weights_in_place_of_a_cut(view: View) -> None:
     cut = view(k="100%")
     weighed = view(k="100%", weight="uni-dpo")
     assert weighed.train.schema.names == [*cut.train.schema.names, "weight"]
@@ -199,7 +150,7 @@ def test_a_metric_as_weights_in_place_of_a_cut(view: Any) -> None:
     assert steeper["weight"].to_pylist() != weighed.train["weight"].to_pylist()
 
 
-def test_alpha_is_found_on_the_set_and_told(view: Any, made: Made, source: Path) -> None:
+def test_alpha_is_found_on_the_set_and_told(view: View, made: Made, source: Path) -> None:
     auto = view(alpha="auto")
     found = auto.manifest["ranking"]["alpha"]
     assert 0.1 <= found <= 10
@@ -210,41 +161,9 @@ def test_alpha_is_found_on_the_set_and_told(view: Any, made: Made, source: Path)
     assert fixed.train.equals(auto.train)
     with pytest.raises(UserError, match=r"alpha = 'auto' needs at least 20 pairs; this set has"):
         view(alpha="auto", margin=0.93)
-    with pytest.raises(UserError, match=r"leaves out one response .* prompts have 2\. It needs 3 or more"):
+    with pytest.raises(UserError, match=r"leaves out one response .* needs sampling\.n = 3 or more, and n is 2"):
         make(some_leave(source, sampling__n=2, selection__alpha="auto"), made.run, view_only=True)
     assert view(alpha="auto", metric="eva").manifest["ranking"]["alpha"] == "auto"  # eva has none: nothing to find
-
-
-@pytest.mark.parametrize("check", ["empty", "cut_off", "identical", "tie", "near_identical", "refusal"])
-def test_each_check_can_be_had_alone(check: str, view: Any) -> None:
-    none = view(guard="paper", k="100%").manifest["rows"]["gen_dataset_evolved"]
-    alone = view(guard=[check], k="100%").manifest
-    assert alone["ranking"]["guard"] == [check]
-    assert alone["rows"]["gen_dataset_evolved"]["kept"] <= none["kept"]
-    assert set(alone["rows"]["gen_dataset_evolved"]["dropped"]) <= {
-        "empty": {"too_few_responses"},
-        "near_identical": {"near_identical"},
-        "refusal": {"refused"},
-    }.get(check, {check})
-
-
-def test_the_presets_are_lists_of_checks(view: Any, made: Made) -> None:
-    named = view(guard=["empty", "cut_off", "identical", "tie", "near_identical"])
-    assert named.train.equals(made.train)
-    assert view(guard="strict").manifest["ranking"]["guard"] == [
-        "cut_off", "empty", "identical", "near_identical", "refusal", "tie", "truncation",
-    ]  # fmt: skip
-    assert view(guard=[]).train.equals(view(guard="paper").train)
-
-
-def test_pairs_that_a_trainers_truncation_makes_equal_leave(view: Any) -> None:
-    whole = view(k="100%").selected.to_pylist()
-    short = view(k="100%", guard="strict", trainer_tokens=1)
-    dropped = short.manifest["rows"]["gen_dataset_evolved"]["dropped"].get("same_after_truncation", 0)
-    assert len(short.selected) == len(whole) - dropped
-    alike = [row for row in whole if row["chosen"][0]["content"][:1] == row["rejected"][0]["content"][:1]]
-    assert 0 < dropped <= len(alike)
-    assert view(k="100%", guard="strict", trainer_tokens=10**6).selected.to_pylist() == whole
 
 
 def test_own_code_is_part_of_a_datasets_identity(made: Made, source: Path, tmp_path: Path, monkeypatch: Any) -> None:
@@ -269,7 +188,10 @@ def test_own_code_is_part_of_a_datasets_identity(made: Made, source: Path, tmp_p
 
 def test_another_selection_has_another_folder_and_no_name_is_too_long() -> None:
     keys: list[dict[str, Any]] = [
-        {}, {"metric": "m-1"}, {"metric": "a.b:c"}, {"alpha": "auto"}, {"parameters": {"t": 0.5}}, {"implicit": "dpo"},
+        {}, {"metric": "m-1"}, {"metric": "a.b:c"}, {"metric": "a.b:c", "alpha": 1}, {"metric": "eva", "weight": "map"},
+        {"metric": "eva", "weight": "map", "alpha": 1}, {"metric": "eva"},
+        {"alpha": "auto"}, {"parameters": {"t": 0.5}}, {"implicit": "dpo"},
+        {"mode": "threshold", "threshold": 0.12345678}, {"mode": "threshold", "threshold": 0.12345679},
         {"beta": 2}, {"mode": "threshold", "threshold": 0.1}, {"mode": "threshold", "threshold": -0.1},
         {"mode": "sample"}, {"mode": "sample", "strata": 10}, {"mode": "sample", "balance": "parent"},
         {"per_parent": 1}, {"per_strategy": 1}, {"min_mean_reward": 0.25}, {"min_mean_reward": "25%"},
