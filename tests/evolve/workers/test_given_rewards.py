@@ -10,7 +10,7 @@ import pytest
 
 from evolve.api import select
 from evolve.recipe.given import name_of
-from fake_runs import balanced, pool_rows
+from fake_runs import balanced, fake_recipe, make, pool_rows, prompt, write_source
 from given_data import N, pair, score, train, write
 from prompts.errors import UserError
 
@@ -113,3 +113,15 @@ def test_a_grown_run_is_not_mixed_with_given_pairs(tmp_path: Path, made: Any) ->
 )
 def test_a_run_is_named_after_its_data(data: str, name: str) -> None:
     assert name_of(data) == name
+
+
+def test_a_run_that_evolves_nothing_selects_from_its_own_samples(tmp_path: Path) -> None:
+    source = write_source(tmp_path / "prompts.jsonl", list(map(prompt, range(10))))
+    made = make(fake_recipe(source, algorithm="select-only", selection__k=3), tmp_path / "run")
+    assert made.calls == {"rewrite": 0, "sample": 50, "reward": 50}
+    assert len(made.train) == 3
+    assert set(made.train["selected"].to_pylist()) == {True}
+    with pytest.raises(UserError, match="k is 11"):
+        make(fake_recipe(source, algorithm="select-only", selection__k=11, sampling__seed=1), tmp_path / "other")
+    with pytest.raises(UserError, match="takes the pairs of existing preference data"):
+        make(fake_recipe(source, algorithm="select-only", selection__pair_rule="given"), tmp_path / "given")
