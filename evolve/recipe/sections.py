@@ -2,36 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from evolve.recipe.choices import NAME, Algorithm, HeadDtype, PolicyDtype, RewardDtype
 from evolve.recipe.section import Section
 from evolve.recipe.selection import Selection
 from evolve.recipe.soundness import Place, faults
+from evolve.recipe.values import SEED, Day, TemplateKwargs
 from generation.engines.fake import OPTIONS
 from generation.engines.options import check_options
-from generation.template import check_date, check_kwargs
 from prompts import STRATEGIES
 from prompts.errors import UserError
 
 __all__ = ["Policy", "Prompts", "Recipe", "Reference", "Reward", "Rewriting", "Sampling", "Selection"]
-
-_SEED = Field(0, ge=-(2**63), le=2**63 - 1)
-
-
-def _checked(check: Callable[[Any], None]) -> AfterValidator:
-    def checked(value: Any) -> Any:
-        check(value)
-        return value
-
-    return AfterValidator(checked)
-
-
-TemplateKwargs = Annotated[dict[str, Any], _checked(check_kwargs)]
-Day = Annotated[str, _checked(check_date)]
 
 MIN_CONTENT = 0.4  # chosen on labelled rewrites: docs/templates.md
 
@@ -47,7 +32,7 @@ class Prompts(Section):
     """How many prompts X has; all of them by default."""
     draw: int = Field(1, ge=1, le=10**6)
     """Which draw of `limit` prompts; draws are disjoint. 2 is the paper's "+uf-10k"."""
-    seed: int = _SEED
+    seed: int = SEED
     """Seed of the draw. It is not the sampling seed: the same prompts can be sampled anew."""
 
 
@@ -168,7 +153,7 @@ class Sampling(Section):
     """0.95 in the paper."""
     max_tokens: int = Field(4096, ge=1, le=2**31 - 1)
     """Longest response in tokens; 4096 in the paper. Less where the context leaves less room."""
-    seed: int = _SEED
+    seed: int = SEED
     """Run seed: every request's seed is derived from it and from the prompt's id."""
 
 

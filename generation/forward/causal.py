@@ -15,14 +15,14 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from generation.checkpoint import Tensors, check_config, reading
-from generation.forward.onednn import PackedLinear, has_onednn
+from generation.forward.onednn import GRAIN, PackedLinear, has_onednn
 from generation.forward.packing import Row
 from generation.forward.reader import Reader
 from prompts.errors import UserError
 
 HeadDtype = Literal["float32", "float16"]
 HARMLESS = ("rotary_emb.inv_freq", "lm_head.weight")  # what a checkpoint may hold and its model does not ask for
-CHUNK = {"cpu": 192}  # tokens of a step of the head: on a CPU their logits, the widest tensor, stay small
+LOGITS = {"cpu": 1 << 23}  # of a step of the head: the widest tensor there is stays small
 ALLOWED = {torch.float32: 1e-3, torch.float16: 0.05, torch.bfloat16: 0.5}  # nats a token between two ways to compute
 
 
@@ -93,7 +93,9 @@ class _Head:
 
     def __init__(self, model: Any, dtype: torch.dtype) -> None:
         config, linear = model.config, model.get_output_embeddings()
-        self.device, self.chunk = model.device, CHUNK.get(model.device.type, 1024)
+        self.device = model.device
+        # A multiple of what oneDNN has few sizes of.
+        self.chunk = max(GRAIN, LOGITS.get(model.device.type, 1 << 27) // config.vocab_size // GRAIN * GRAIN)
         self.cap = getattr(config, "final_logit_softcapping", None)  # Gemma 2 and 3
         # Cohere multiplies, Granite divides.
         self.scale = float(getattr(config, "logit_scale", None) or 1) / float(
@@ -110,13 +112,15 @@ class _Head:
 
     def __call__(self, states: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """Log-probabilities (tokens,) on the CPU of `targets` (tokens,) after hidden states (tokens, hidden)."""
-        found = []
+        found, n = [], len(targets)
+        rest = -n % GRAIN if self.device.type == "cpu" else 0
+        states, targets = torch.nn.functional.pad(states, (0, 0, 0, rest)), torch.nn.functional.pad(targets, (0, rest))
         for part, wanted in zip(states.split(self.chunk), targets.split(self.chunk), strict=True):
             logits = self.linear(part.to(self.dtype)).float() * self.scale
             if self.cap:
                 logits = torch.tanh(logits / self.cap) * self.cap
             found.append(-cross_entropy(logits, wanted.to(self.device), reduction="none"))
-        return torch.cat(found).cpu()
+        return torch.cat(found)[:n].cpu()
 
 
 def load_causal(folder: Path, dtype: torch.dtype, device: torch.device) -> Any:

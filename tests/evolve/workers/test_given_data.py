@@ -2,37 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow.parquet as pq
 import pytest
 
-from evolve.api import Dataset, select
+from evolve.api import select
 from evolve.executors.forced import score_data
 from evolve.pool.pool import Pool
-from evolve.recipe.given import given_recipe, name_of
-from evolve.recipe.resolved import Resolved
+from evolve.recipe.given import given_recipe
 from evolve.watch.tally import Tally
 from evolve.workers.given import GivenWorker
 from fake_runs import balanced, pool_rows
 from generation.logprobs import FakeForcing
+from given_data import N, pair, score, train, write
 from prompts.errors import UserError
-
-N = 20
-
-
-def pair(i: int, **also: Any) -> dict[str, Any]:
-    return {
-        "prompt": f"Question {i}?",
-        "chosen": f"A good answer to {i}, with reasons.",
-        "rejected": f"A bad one number {i}.",
-        "score_chosen": 5.0 + i % 3,
-        "score_rejected": 4.0 - i % 5,
-    } | also
-
 
 # Of every reason with which a pair leaves one.
 BAD = [
@@ -46,35 +30,6 @@ BAD = [
 ]
 REASONS = {"bad_pair": 1, "duplicate": 1}
 PAIR_REASONS = {"identical": 1, "tie": 1, "too_few_responses": 1, "no_reward": 1, "too_long": 1}
-
-
-def write(path: Path, rows: list[dict[str, Any]]) -> Path:
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    return path
-
-
-def score(
-    data: Path, folder: Path, changes: dict[str, Any] | None = None, *, all_responses: bool = False, **how: Any
-) -> tuple[Resolved, Tally]:
-    """`evolve score DATA --policy fake` in a context of 4,000 tokens."""
-    tally, truncate = Tally(), how.pop("truncate", False)
-    changes = {"policy.max_model_len": 4_000} | (changes or {})
-    recipe = given_recipe(str(data), policy="fake", truncate=truncate, changes=changes, **how)
-    resolved = score_data(
-        recipe,
-        folder,
-        named={},
-        all_responses=all_responses,
-        head="float32",
-        truncate=truncate,
-        batch_tokens=None,
-        tally=tally,
-    )
-    return resolved, tally
-
-
-def train(dataset: Dataset) -> list[dict[str, Any]]:
-    return pq.read_table(dataset.folder / "train.parquet").to_pylist()
 
 
 def test_pairs_of_a_file_are_selected_from_as_from_a_grown_run(tmp_path: Path) -> None:
@@ -146,33 +101,12 @@ def test_killed_in_the_middle_it_ends_in_the_same_rows(tmp_path: Path, monkeypat
     assert whole.sampler.id
 
 
-def test_rewards_that_were_lost_are_read_again_without_the_policy(tmp_path: Path) -> None:
-    data = write(tmp_path / "data.jsonl", list(map(pair, range(N))))
-    resolved, _ = score(data, tmp_path / "run")
-    before = train(select(tmp_path / "run"))
-    for part in (tmp_path / "run" / "pool" / "rewards" / resolved.rewards[0].id).glob("*.parquet"):
-        part.unlink()
-    with pytest.raises(UserError, match=r"lack a log-probability or a reward. `evolve score`"):
-        select(tmp_path / "run")
-    _, tally = score(data, tmp_path / "run")
-    assert tally.samples == 0
-    assert train(select(tmp_path / "run")) == before
-
-
 def test_a_prompt_may_have_several_pairs(tmp_path: Path) -> None:
     rows = [pair(1), pair(1, rejected="Another bad one.", score_rejected=1.0), pair(2), pair(1, chosen="Better still.")]
     score(write(tmp_path / "data.jsonl", rows), tmp_path / "run")
     dataset = select(tmp_path / "run", {"selection.k": "100%"})
     texts = sorted((row["chosen"][0]["content"], row["rejected"][0]["content"]) for row in train(dataset))
     assert texts == sorted((row["chosen"], row["rejected"]) for row in rows)
-
-
-def test_the_chosen_side_stays_chosen_whatever_the_reward_says(tmp_path: Path) -> None:
-    rows = [*map(pair, range(5)), pair(7, score_chosen=1.0, score_rejected=6.0)]
-    score(write(tmp_path / "data.jsonl", rows), tmp_path / "run")
-    found = {row["chosen"][0]["content"]: row for row in train(select(tmp_path / "run", {"selection.k": "100%"}))}
-    reversed_ = found[pair(7)["chosen"]]
-    assert (reversed_["score_chosen"], reversed_["score_rejected"], reversed_["reward_margin"]) == (1.0, 6.0, 5.0)
 
 
 def test_the_guard_of_the_paper_keeps_every_pair_with_numbers(tmp_path: Path) -> None:
@@ -199,71 +133,6 @@ def test_responses_over_the_context_leave_or_are_cut_where_asked_for(tmp_path: P
     assert (reasons.count("length"), reasons.count("stop")) == (1, 2 * N + 1)
 
 
-def test_data_without_rewards_needs_a_reward_model(tmp_path: Path) -> None:
-    bare = [{name: pair(i)[name] for name in ("prompt", "chosen", "rejected")} for i in range(N)]
-    data = write(tmp_path / "data.jsonl", bare)
-    with pytest.raises(UserError, match=r"has no rewards.*--reward"):
-        score(data, tmp_path / "run")
-    _, tally = score(data, tmp_path / "run", reward="fake")
-    assert tally.scored == 2 * N
-    assert len(train(select(tmp_path / "run", {"selection.k": "100%"}))) == N
-
-
-def test_rewards_of_the_data_and_of_a_model_stand_side_by_side(tmp_path: Path) -> None:
-    data = write(tmp_path / "data.jsonl", list(map(pair, range(N))))
-    _, own = score(data, tmp_path / "run")
-    _, by_model = score(data, tmp_path / "run", reward="fake")
-    assert (own.samples, own.scored) == (2 * N, 0)
-    assert (by_model.samples, by_model.scored) == (0, 2 * N)
-    assert len(pool_rows(tmp_path / "run")["rewards"]) == 4 * N
-
-
-def test_all_responses_may_be_paired_by_another_rule(tmp_path: Path) -> None:
-    rows = [
-        {
-            "prompt": f"Question {i}?",
-            "all_generated_responses": [f"First answer to {i}.", f"The second of {i}.", f"And {i} a third time."],
-            "all_rm_scores": [1.0, 3.0 + i, 2.0],
-        }
-        for i in range(N)
-    ]
-    _, tally = score(write(tmp_path / "data.jsonl", rows), tmp_path / "run", all_responses=True)
-    assert tally.samples == 3 * N
-    given = train(select(tmp_path / "run", {"selection.k": "100%"}))
-    best = train(select(tmp_path / "run", {"selection.k": "100%", "selection.pair_rule": "max_min"}))
-    assert {row["pair_id"] for row in given} == {row["pair_id"] for row in best}
-
-
-def test_a_reference_is_a_column_of_pairs_and_rows_of_its_own(tmp_path: Path) -> None:
-    data = write(tmp_path / "data.jsonl", list(map(pair, range(N))))
-    score(data, tmp_path / "plain")
-    assert "ref_logp_chosen" not in train(select(tmp_path / "plain"))[0]
-    _, tally = score(data, tmp_path / "run", reference="fake:7")
-    assert tally.referred == 2 * N
-    for row in train(select(tmp_path / "run")):
-        for side in ("chosen", "rejected"):
-            assert np.isfinite(row[f"ref_logp_{side}"])
-            assert row[f"ref_logp_{side}"] != row[f"logp_{side}"]
-    _, again = score(data, tmp_path / "run", reference="fake:7")
-    assert again.referred == 0
-    same, _ = score(data, tmp_path / "same", reference="fake")
-    assert all(row["ref_logp_chosen"] == row["logp_chosen"] for row in train(select(tmp_path / "same")))
-    assert same.reference is not None
-
-
-def test_a_grown_run_is_not_mixed_with_given_pairs(tmp_path: Path, made: Any) -> None:
-    data = write(tmp_path / "data.jsonl", list(map(pair, range(N))))
-    with pytest.raises(UserError, match=r"was grown. Give another name"):
-        score(data, made.run)
-    given = {"algorithm": "select-only", "selection.pair_rule": "given"}
-    with pytest.raises(UserError, match="its pairs were not given"):
-        select(made.run, given)
-    with pytest.raises(UserError, match="needs select-only"):
-        select(made.run, {"selection.pair_rule": "given"})
-    best = select(made.run, {"algorithm": "select-only"})  # of D alone, which a grown run has
-    assert balanced(best.manifest)["gen_dataset_evolved"]["in"] == 0
-
-
 def test_data_that_changes_while_it_is_read_is_told(tmp_path: Path) -> None:
     from evolve.recipe.identity import Maker
     from evolve.sources.preferences import open_preferences
@@ -278,20 +147,6 @@ def test_data_that_changes_while_it_is_read_is_told(tmp_path: Path) -> None:
         write(data, rows)
         with pool.growing(sampler.id), pytest.raises(UserError, match="changed while it was read"):
             GivenWorker(pool, sampler, "", FakeForcing, Tally()).force_missing(preferences, drawn)
-
-
-@pytest.mark.parametrize(
-    ("data", "name"),
-    [
-        ("princeton-nlp/llama3-ultrafeedback-armorm", "llama3-ultrafeedback-armorm"),
-        ("owner/name@main", "name"),
-        ("./a folder/pairs.jsonl.gz", "pairs"),
-        ("/data/x y.parquet", "x-y"),
-        ("..", "scored"),
-    ],
-)
-def test_a_run_is_named_after_its_data(data: str, name: str) -> None:
-    assert name_of(data) == name
 
 
 def test_progress_counts_a_pair_when_it_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
