@@ -48,7 +48,13 @@ TRAINERS = (
     Trainer(
         "axolotl", "0.21.0", "`axolotl`", "`axolotl train train-dpo.yaml`, `train-simpo.yaml`", f"trained; {ALL_SAME}"
     ),
-    Trainer("NeMo-RL", "7ea279ab", "`nemo-rl`", "`sh train-dpo.sh`", ALL_SAME),
+    Trainer(
+        "NeMo-RL",
+        "7ea279ab",
+        "`nemo-rl`",
+        "`sh train-dpo.sh`",
+        f"{ALL_SAME}; it trains the header of the answer too",
+    ),
     Trainer("oumi", "0.9", "`text`", "`oumi train -c train-dpo.yaml`", ALL_SAME),
     Trainer("Unsloth", "2026.10.9", "`trl`", "as TRL", "trained 5 steps, without a GPU"),
     Trainer(

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from evolve.api import grow, open_dataset
-from evolve.exports.forms import export
+from evolve.exports.export import export
 from evolve.run import Run
 from fake_runs import fake_recipe, prompt, write_source
 from prompts.errors import UserError
