@@ -8,7 +8,7 @@ Each way runs in a process of its own, in turn (A B A B). Printed: seconds of ea
 its libraries loaded to the file on disk, CPU seconds, the peak memory of the process, medians and their ratio; and
 whether both have selected the same pairs.
 
-Measured so far: the program's way alone on 10,000,000 pairs, twice, on 2 cores that others shared (load about 4): 10.0 and
+Measured so far: the program alone on 10,000,000 pairs, twice, on 2 cores that others shared (load about 4): 10.0 and
 10.8 s, 9.6 and 10.1 CPU s, peak 1,476 MiB. The other way has not been run to its end.
 """
 

@@ -23,7 +23,7 @@ _SECRET_KEY = re.compile(
     re.IGNORECASE,
 )
 _NO_SECRET_KEY = re.compile(  # what is counted in tokens, and what tokenizers call those that are special
-    r"^tokens$|(^|_)(max|min|num|n|total|batch|batched|special|image|images|video|audio|new|prompt|response|thought|stop)_tokens$|"
+    r"^tokens$|(^|_)(max|min|num|n|total|batch|batched|special|image|images|video|audio|new|prompt|response|thought|stop|trainer)_tokens$|"
     r"(^|_)(bos|eos|pad|unk|sep|cls|mask|stop|start|begin|end|eot|bot|image|video|audio|vision|think|special|added|"
     r"boi|eoi|tool|pre|first|last|next|new|per|n)_token$",
     re.IGNORECASE,
