@@ -118,7 +118,7 @@ class Export:
         told = [*self._seen.said(), *self._untold, *(self._warnings() if beside else [])]
         for path, content in self._configs(told).items() if beside else ():
             with output_file(path) as file:
-                file.write(content.encode())
+                file.write(content.encode(errors="surrogateescape"))  # paths of any bytes
             written.keep(path)
         said = [f"{path}: {self._n[side]:,} pairs for {self._name}" for side, path in self._paths.items()]
         said += [f"  {line}" for line in told]

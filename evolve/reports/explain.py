@@ -88,8 +88,8 @@ def _ranks(run: Run, outcome: Outcome, pair_id: str) -> str:
         at = ranking.ids.index(pair_id)
         place = int((other.order == at).argmax())
         own = ", the dataset's own metric" if metric == rule.metric else ""
-        verdict = "selected" if at in other.best else "not selected"
-        lines.append(f"  {metric:<10} {place + 1:>7,}   score {other.scores[at]:>10.4g}   {verdict}{own}")
+        standing = "selected" if at in other.best else "not selected"
+        lines.append(f"  {metric:<10} {place + 1:>7,}   score {other.scores[at]:>10.4g}   {standing}{own}")
     return "\n".join(lines)
 
 

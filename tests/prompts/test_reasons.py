@@ -14,6 +14,11 @@ PACKAGES = ("prompts", "generation", "rewards", "selection", "evolve")
 WORD = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 # One word that a function gives back and that is no reason: a new one has to be entered here, or in the table.
 NO_REASONS = {
+    "initial",
+    "null",
+    "private",
+    "public",
+    "scored",
     *("auto", "bfloat16", "cpu", "cuda", "evolve", "float32", "judge", "none", "nothing", "recipes", "scalar"),
     *("settings", "unknown", "vllm", "stop", "kept"),
 }

@@ -128,7 +128,7 @@ def test_a_run_by_name_then_other_views_of_it(evolve: Evolve, recipe: str, tmp_p
     assert all((folder / name / "train.parquet").exists() for name in ("map-alpha1-k5", "eva-k5", "uniform-k5"))
     code, out, err = evolve("select", "mine", "--metric", "eva,best", "-k", "6")
     assert (code, out) == (2, "")
-    assert "'best'" in err
+    assert "selection.metric: expected 'map', 'eva'" in err
     assert not (folder / "eva-k6").exists()  # all are looked at before one is written
     code, out, _ = evolve("select", tmp_path / "runs" / "mine", "--algo", "select-then-evolve")
     assert code == 0
@@ -239,7 +239,6 @@ def test_choices_are_listed_by_help_and_by_the_error_for_another(
     assert choice in evolve("run", "--help")[1]
     code, out, err = evolve("run", recipe, option, "best")
     assert (code, out) == (2, "")
-    assert "'best'" in err
     assert choice in err
 
 
