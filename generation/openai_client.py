@@ -172,7 +172,7 @@ class ServerClient:
 
     def _failed(self, what: str) -> ServerFailed:
         return ServerFailed(
-            f"judge openai:{self.model} at {self.base_url}: {what}. "
+            f"judge openai:{self.model} at {self.base_url}: {what.rstrip('.')}. "
             "Check the server, the model's name and OPENAI_API_KEY; scores up to here are kept."
         )
 

@@ -63,6 +63,7 @@ REASONS: dict[str, Reason] = {
     "header_not_found": Reason("the header that ArmoRM's gate is read at is not where it should be"),
     "no_comparison": Reason("no other response of the prompt to compare with"),
     "no_score": Reason("no grade in the judge's answer, or one out of range"),
+    "no_verdict": Reason("no verdict in the judge's answer: neither A nor B nor tie"),
     "no_answer": Reason("the judge stopped before it answered", "give the judge more max_tokens"),
     "server_failed": Reason("the server failed before it answered", "run again when it answers", fault="machine"),
     "engine_error": Reason("the engine failed on it or gave it up", "run again", fault="machine"),

@@ -55,6 +55,10 @@ class Pool:
         """The log-probabilities that one reference model gives to responses."""
         return self._table("logprobs", reference_id)
 
+    def judgements(self, judge_id: str) -> Table:
+        """What one judge says of pairs of responses."""
+        return self._table("judgements", judge_id)
+
     def sampler_ids(self) -> list[str]:
         """The samplers that have responses."""
         return self._folders("responses")
@@ -66,6 +70,10 @@ class Pool:
     def reference_ids(self) -> list[str]:
         """The reference models that have given log-probabilities."""
         return self._folders("logprobs")
+
+    def judge_ids(self) -> list[str]:
+        """The judges that have compared any responses."""
+        return self._folders("judgements")
 
     def _folders(self, name: str) -> list[str]:
         found = (self.folder / name).glob("*")
@@ -94,25 +102,31 @@ class Pool:
     @contextmanager
     def scoring(self, reward_id: str) -> Iterator[None]:
         """Be the one process that appends rewards of this model. Raises `Busy` if there is another."""
-        self.check_is_there()
-        with exclusive(self.folder / "rewards" / f"{reward_id}.lock", f"The rewards of {self.folder.parent}"):
-            self.rewards(reward_id).own()
+        with self._appending(self.rewards(reward_id), "rewards"):
             yield
-            self.flush()
-            compact(self.rewards(reward_id))
 
     @contextmanager
     def referring(self, reference_id: str) -> Iterator[None]:
         """Be the one process that appends this model's log-probabilities. Raises `Busy` if there is another."""
+        with self._appending(self.logprobs(reference_id), "log-probabilities"):
+            yield
+
+    @contextmanager
+    def judging(self, judge_id: str) -> Iterator[None]:
+        """Be the one process that appends this judge's judgements. Raises `Busy` if there is another."""
+        with self._appending(self.judgements(judge_id), "judgements"):
+            yield
+
+    @contextmanager
+    def _appending(self, table: Table, what: str) -> Iterator[None]:
         self.check_is_there()
         with told(self.folder):
-            (self.folder / "logprobs").mkdir(exist_ok=True)
-        lock = self.folder / "logprobs" / f"{reference_id}.lock"
-        with exclusive(lock, f"The log-probabilities of {self.folder.parent}"):
-            self.logprobs(reference_id).own()
+            table.folder.parent.mkdir(exist_ok=True)
+        with exclusive(table.folder.with_name(f"{table.folder.name}.lock"), f"The {what} of {self.folder.parent}"):
+            table.own()
             yield
             self.flush()
-            compact(self.logprobs(reference_id))
+            compact(table)
 
     def check_is_there(self) -> None:
         """Raise `UserError` if the pool's folder is gone: it was removed or moved while a command was at it."""

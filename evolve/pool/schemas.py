@@ -64,4 +64,13 @@ SCHEMAS = {
             ("error", pa.string()),
         ]
     ),
+    # What a judge says of two responses to a prompt, in the order in which it read them.
+    "judgements": pa.schema(
+        [
+            ("first_id", pa.string()),
+            ("second_id", pa.string()),
+            ("verdict", pa.string()),  # first, second or tie; null where there is an error instead
+            ("error", pa.string()),
+        ]
+    ),
 }

@@ -102,6 +102,13 @@ def reference_of(recipe: Recipe) -> Maker | None:
     return Maker(reference.model, content_id("reference", settings), settings)
 
 
+def judge_of(model: str, base_url: str, template: str, max_tokens: int) -> Maker:
+    """A judge of two responses: a server's model, the address as `normalised_base_url` has it, and what it is asked."""
+    asked = content_id("preference template", template)
+    settings = {"model": model, "base_url": base_url, "template": asked, "max_tokens": max_tokens}
+    return Maker(f"openai:{model}", content_id("judge", settings), settings)
+
+
 def template_settings(section: Policy | Reward) -> dict[str, Any]:
     """What the chat template is given beside conversations, as far as it is given anything."""
     given = {"chat_template_kwargs": section.chat_template_kwargs, "template_date": section.template_date}

@@ -76,6 +76,8 @@ def _figures(tally: Tally, begun: _Begun) -> list[str]:
         figures.append(f"{(tally.tokens - before.tokens) / seconds:,.0f} tokens/s")
     if scored := tally.scored - before.scored + tally.referred - before.referred:
         figures.append(f"{scored / seconds:,.0f} responses/s")
+    if judged := tally.judged - before.judged:
+        figures.append(f"{judged / seconds:,.1f} judgements/s")
     worked = tally.worked - before.worked
     if worked and tally.total > tally.passed:
         left = seconds * (tally.total - tally.passed) / worked

@@ -14,6 +14,7 @@ class Tally:
     samples: int = 0
     scored: int = 0
     referred: int = 0  # responses that a reference model was asked about
+    judged: int = 0  # orders of pairs that a judge was asked about
     tokens: int = 0
     passed: int = 0  # of `total` jobs (or responses to score): how many are done or were there already ...
     worked: int = 0  # ... and how many were done now

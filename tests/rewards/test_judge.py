@@ -2,70 +2,36 @@
 
 from __future__ import annotations
 
-import json
 import math
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 import rewards
 from generation.openai_client import ATTEMPTS
+from judge_server import JudgeServer, Reply
 from prompts.errors import UserError
 from rewards.models.judge import Judge
 from rewards.protocol import Group
 
 pytest.importorskip("openai")
 
-Reply = tuple[int, str]
 USER = [{"role": "user", "content": "What is {response}?"}]
 
 
-class Server:
-    """Answers chat completions by `reply(request's text, how many requests so far)`; keeps what it was sent."""
-
-    def __init__(self, reply: Callable[[str, int], Reply]) -> None:
-        self.requests: list[dict[str, object]] = []
-        lock, outer = threading.Lock(), self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                with lock:
-                    outer.requests.append(body)
-                    status, text = reply(body["messages"][0]["content"], len(outer.requests))
-                message = {"role": "assistant", "content": text}
-                choice = {"index": 0, "finish_reason": "stop", "message": message}
-                answer = {"id": "1", "object": "chat.completion", "created": 0, "model": "m", "choices": [choice]}
-                data = json.dumps(answer if status == 200 else {"error": {"message": text}}).encode()
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(data)))
-                self.end_headers()
-                self.wfile.write(data)
-
-            def log_message(self, *_: object) -> None:
-                """Silence."""
-
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.http.serve_forever, daemon=True).start()
-
-
 @pytest.fixture
-def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Callable[[str, int], Reply]], Server]]:
-    servers: list[Server] = []
+def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Callable[[str, int], Reply]], JudgeServer]]:
+    servers: list[JudgeServer] = []
 
-    def start(reply: Callable[[str, int], Reply]) -> Server:
-        servers.append(Server(reply))
-        monkeypatch.setenv("OPENAI_BASE_URL", f"http://127.0.0.1:{servers[-1].http.server_port}/v1")
+    def start(reply: Callable[[str, int], Reply]) -> JudgeServer:
+        servers.append(JudgeServer(reply))
+        monkeypatch.setenv("OPENAI_BASE_URL", servers[-1].base_url)
         monkeypatch.setenv("OPENAI_API_KEY", "unused")
         return servers[-1]
 
     yield start
     for server in servers:
-        server.http.shutdown()
-        server.http.server_close()
+        server.close()
 
 
 def grade(text: str, _: int) -> Reply:
@@ -74,7 +40,7 @@ def grade(text: str, _: int) -> Reply:
     return 200, f"Score: 3 would be harsh.\nIt has some x.\n**Score:** {answer.count('x')}"
 
 
-def test_grades_come_back_in_order(serve: Callable[..., Server]) -> None:
+def test_grades_come_back_in_order(serve: Callable[..., JudgeServer]) -> None:
     server = serve(grade)
     model = rewards.load("openai:some-judge")
     groups = [Group(USER, ["x" * n for n in (3, 1, 9)]), Group(USER, []), Group(USER, ["xx", "", "x" * 11])]
@@ -86,35 +52,35 @@ def test_grades_come_back_in_order(serve: Callable[..., Server]) -> None:
     assert model.kind == "judge"
 
 
-def test_texts_are_pasted_as_they_are(serve: Callable[..., Server]) -> None:
+def test_texts_are_pasted_as_they_are(serve: Callable[..., JudgeServer]) -> None:
     """Placeholders and braces inside a prompt or response stay what they are."""
     server = serve(grade)
     rewards.load("openai:m").score([Group(USER, ["{prompt} x {0} {{}}"])])
-    sent = server.requests[0]["messages"][0]["content"]  # type: ignore[index]
+    sent = server.texts[0]
     assert "user: What is {response}?" in sent
     assert "<answer>\n{prompt} x {0} {{}}\n</answer>" in sent
 
 
-def test_passing_failures_are_tried_again(serve: Callable[..., Server]) -> None:
+def test_passing_failures_are_tried_again(serve: Callable[..., JudgeServer]) -> None:
     server = serve(lambda text, n: (429, "slow down") if n == 1 else (503, "busy") if n == 2 else grade(text, n))
     assert Judge("m", longest_pause=0.01).score([Group(USER, ["xx"])])[0][0].score == 2.0
     assert len(server.requests) == 3
 
 
-def test_a_server_that_stays_down_ends_the_run(serve: Callable[..., Server]) -> None:
+def test_a_server_that_stays_down_ends_the_run(serve: Callable[..., JudgeServer]) -> None:
     server = serve(lambda *_: (500, "broken"))
     with pytest.raises(UserError, match="broken"):
         Judge("m", longest_pause=0.01).score([Group(USER, ["x"])])
     assert len(server.requests) == ATTEMPTS
 
 
-def test_a_refused_request_is_one_row(serve: Callable[..., Server]) -> None:
+def test_a_refused_request_is_one_row(serve: Callable[..., JudgeServer]) -> None:
     serve(lambda text, n: (400, "too long") if "xxxx" in text else grade(text, n))
     scores = Judge("m").score([Group(USER, ["x", "xxxx", "xx"])])[0]
     assert [score.error for score in scores] == ["", "request_refused", ""]
 
 
-def test_a_refused_key_is_said_at_once(serve: Callable[..., Server]) -> None:
+def test_a_refused_key_is_said_at_once(serve: Callable[..., JudgeServer]) -> None:
     server = serve(lambda *_: (401, "no such key"))
     with pytest.raises(UserError, match="no such key"):
         Judge("m").score([Group(USER, ["x"])])

@@ -15,8 +15,9 @@ import pytest
 from generation.openai_client import ATTEMPTS, normalised_base_url
 from prompts.errors import UserError
 from prompts.reasons import is_owed
+from rewards.asking import REFUSALS
 from rewards.grades import answer_of, grade_of
-from rewards.models.judge import REFUSALS, Judge
+from rewards.models.judge import Judge
 from rewards.protocol import Group, ScoringStopped
 
 pytest.importorskip("openai")
