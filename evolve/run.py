@@ -20,14 +20,14 @@ from evolve.pool.pool import Pool
 from evolve.recipe import stored
 from evolve.recipe.resolved import Resolved, reread, resolve_recipe
 from evolve.recipe.sections import Recipe, Selection
-from evolve.views.evolved import Evolved, are_in_x, evolved_prompts, readable
+from evolve.views.evolved import Evolved, are_in_x, evolved_prompts, origins_of, readable
 from evolve.views.given import check_given, given_pairs
 from evolve.views.guarding import guarded
 from evolve.views.known import check_rule
 from evolve.views.length_trend import without_length_trend
 from evolve.views.outcome import Outcome, Ranking, check_k
 from evolve.views.pairs import Missing, Pairs, pairs_of
-from evolve.views.ranking import Material, initial, rank
+from evolve.views.ranking import Material, rank
 from evolve.views.references import with_references
 from evolve.views.responses import Responses, load_responses
 from evolve.watch.stages import Stages
@@ -64,7 +64,7 @@ class Run:
         self.sampler, self.rewards = self.resolved.sampler, self.resolved.rewards
         self.templates = self.resolved.templates
         self.n_source, self.dropped_source = 0, Counter[str]()
-        self.origins: dict[str, tuple[str, str]] = {}  # of the prompts of X': parent and strategy
+        self.evolved: list[Evolved] = []  # X', as far as it is known: where its prompts come from
         self.length_slope: float | None = None  # reward a token that was taken out
 
     def _resolve(self) -> Resolved:
@@ -229,8 +229,7 @@ class Run:
                 self.recipe.min_content,
             )
             check(evolved.dropped)
-        origins = zip(evolved.parent_ids, evolved.strategies, strict=True)
-        self.origins |= dict(zip(evolved.ids, origins, strict=True))
+        self.evolved.append(evolved)
         return evolved
 
     def top_k(self, pairs: Pairs) -> Ranking:
@@ -239,5 +238,4 @@ class Run:
 
     def ranked_by(self, pairs: Pairs, rule: Selection) -> Ranking:
         """Rank and select by another rule than the recipe's, such as another metric."""
-        material = Material(self.responses, lambda prompt_id: self.origins.get(prompt_id) or initial(prompt_id))
-        return rank(pairs, rule, self.recipe.sampling.seed, material)
+        return rank(pairs, rule, self.recipe.sampling.seed, Material(self.responses, origins_of(self.evolved)))

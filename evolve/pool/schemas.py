@@ -12,6 +12,7 @@ SCHEMAS = {
             ("key", pa.string()),  # what was asked for: content_id of parent, strategy, template, sampler and index
             ("id", pa.string()),  # the prompt itself: content_id of its messages
             ("messages", MESSAGES),
+            ("conversation_key", pa.string()),  # prompts.conversation_key: equal for duplicates. None in older pools
             ("parent_id", pa.string()),
             ("strategy", pa.string()),
             ("verdict", pa.string()),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -66,6 +66,26 @@ def evolved_prompts(
         n_in=len(asked),
         dropped=Counter(verdicts[verdicts != KEPT].tolist()),
     )
+
+
+def origins_of(evolved: Sequence[Evolved]) -> Callable[[str], tuple[str, str]]:
+    """From a prompt's id to its parent and its strategy; for a prompt of X its own id, and "initial". What is known is
+    put in order when it is first asked for: few ways to select ask.
+    """
+    known: dict[str, tuple[str, str]] = {}
+
+    def origin(prompt_id: str) -> tuple[str, str]:
+        if not known:
+            for one in evolved:
+                known.update(zip(one.ids, zip(one.parent_ids, one.strategies, strict=True), strict=True))
+        return known.get(prompt_id) or initial(prompt_id)
+
+    return origin
+
+
+def initial(prompt_id: str) -> tuple[str, str]:
+    """The origin of a prompt of X."""
+    return prompt_id, "initial"
 
 
 def are_in_x(pool: Pool, prompt_ids: Sequence[str]) -> bool:
@@ -135,24 +155,34 @@ class _Found:
 
 
 def _read(
-    pool: Pool, asked: np.ndarray, initial: Collection[str], reward_limit: int | None, min_content: float
+    pool: Pool,
+    asked: np.ndarray,
+    initial: Collection[str],
+    reward_limit: int | None,
+    min_content: float,
+    stored: bool = True,
 ) -> _Found:
+    """`stored`: take the keys of conversations from the pool. Where one is missing, all are made of the messages."""
     index, of_x = Index(asked), Index(id_array(list(initial)))
-    ids, keys, verdicts = np.empty(len(asked), ID), np.empty(len(asked), ID), np.full(len(asked), "", object)
+    ids, keys, verdicts = np.empty(len(asked), ID), np.zeros(len(asked), ID), np.full(len(asked), "", object)
     found = _Found(ids=ids, verdicts=verdicts, keys=keys, initial_keys=np.empty(0, ID))
     initial_keys = [found.initial_keys]
-    for part in pool.prompts.scan(["key", "id", "messages", "parent_id", "verdict", "reward_limit", "content_kept"]):
+    column, keys_of = ("conversation_key", ids_of) if stored else ("messages", _conversation_keys)
+    for part in pool.prompts.scan(["key", "id", column, "parent_id", "verdict", "reward_limit", "content_kept"]):
         part_ids, at = ids_of(part["id"]), index.find(ids_of(part["key"]))
         is_initial = pc.equal(part["parent_id"], "").to_numpy() & (of_x.find(part_ids) >= 0)
-        initial_keys.append(_conversation_keys(part["messages"].filter(pa.array(is_initial))))
+        initial_keys.append(keys_of(part[column].filter(pa.array(is_initial))))
         ours = np.flatnonzero(at >= 0)
         at = at[ours]
         rows = part.take(ours)
         of_part = present_verdicts(rows, reward_limit, min_content)
         found.ids[at], found.verdicts[at] = part_ids[ours], of_part
         kept = of_part == KEPT
-        found.keys[at[kept]] = _conversation_keys(rows["messages"].filter(pa.array(kept)))
-    return replace(found, initial_keys=np.concatenate(initial_keys))
+        found.keys[at[kept]] = keys_of(rows[column].filter(pa.array(kept)))
+    found = replace(found, initial_keys=np.concatenate(initial_keys))
+    if stored and ((found.keys[found.verdicts == KEPT] == b"").any() or (found.initial_keys == b"").any()):
+        return _read(pool, asked, initial, reward_limit, min_content, stored=False)
+    return found
 
 
 def _conversation_keys(messages: pa.ChunkedArray) -> np.ndarray:

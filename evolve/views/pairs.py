@@ -20,8 +20,8 @@ from selection import near_identical
 from selection.pairs import Candidates, pair
 from selection.unlike import surely_unlike
 
-CHUNK, MAX_CHUNK = 10_000, 200_000  # rows whose texts are in memory
-TEXT_BYTES = 64 << 20  # and how much these may take, beyond the first
+CHUNK, MAX_CHUNK = 10_000, 50_000  # rows whose texts are in memory
+TEXT_BYTES = 16 << 20  # and how much these may take, beyond the first
 RESPONSES_AT_ONCE = 1 << 20  # that are paired: memory does not grow with the set
 NOT_FINITE = "not_finite"
 

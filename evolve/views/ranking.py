@@ -11,6 +11,7 @@ import numpy as np
 
 from evolve.recipe.selection import Selection
 from evolve.views.auto_alpha import find_alpha
+from evolve.views.evolved import initial
 from evolve.views.known import known_of, parameters_of, places
 from evolve.views.outcome import Ranking
 from evolve.views.pairs import Pairs
@@ -22,11 +23,6 @@ from selection.top_k import at_least, capped
 
 # A prompt's id to its parent (its own id where it has none) and its strategy.
 Origin = Callable[[str], tuple[str, str]]
-
-
-def initial(prompt_id: str) -> tuple[str, str]:
-    """The origin of a prompt of X."""
-    return prompt_id, "initial"
 
 
 @dataclass(frozen=True)

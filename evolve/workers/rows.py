@@ -6,7 +6,7 @@ import hashlib
 from typing import Any
 
 from generation import Completion
-from prompts import Prompt, content_id
+from prompts import Prompt, content_id, conversation_key
 
 
 def prompt_row(key: str, prompt: Prompt, verdict: str) -> dict[str, Any]:
@@ -15,6 +15,7 @@ def prompt_row(key: str, prompt: Prompt, verdict: str) -> dict[str, Any]:
         "key": key,
         "id": prompt.id,
         "messages": prompt.messages,
+        "conversation_key": conversation_key(prompt.messages).hex(),
         "parent_id": prompt.parent_id,
         "strategy": prompt.strategy,
         "verdict": verdict,

@@ -90,6 +90,9 @@ def test_what_is_in_x_prime_is_what_a_plain_loop_finds(seed: int, tmp_path: Path
     rng = random.Random(seed)
     per_strategy, limit, bound = rng.choice([1, 2]), rng.choice([None, 15, 25]), rng.choice([0.0, 0.3, 0.5])
     rows, initial, parents = _made(rng, per_strategy)
+    for row in rows:  # all, half or none of them with the key that is kept for duplicates, as pools old and new have it
+        if rng.random() < seed % 3 / 2:
+            row["conversation_key"] = conversation_key(row["messages"]).hex()
     pool = Pool(tmp_path)
     with pool.growing("s"):
         for start in range(0, len(rows), 50):
