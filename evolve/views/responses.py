@@ -51,12 +51,15 @@ class Spans(Mapping[str, slice]):
 class Responses:
     """The responses of one sampler with the rewards of one model, in order of prompt and sample index.
 
-    Arrays of one entry a response; `spans` gives each prompt's slice of them, `errors` why a prompt has none.
+    Arrays of one entry a response: `disagreement` of several reward models in standard deviations, `spread` of one that
+    gives a distribution in units of the score, NaN where there is none. `spans` gives each prompt's slice of them,
+    `errors` why a prompt has none.
     """
 
     ids: np.ndarray
     scores: np.ndarray
     disagreement: np.ndarray
+    spread: np.ndarray
     reward_errors: np.ndarray
     logp: np.ndarray
     n_tokens: np.ndarray
@@ -88,11 +91,12 @@ def load_responses(
     rows = {name: columns.pop(name)[order] for name in list(columns)}
     starts = np.searchsorted(which, np.arange(len(prompt_ids) + 1))
     spans = Spans(prompt_ids, starts)
-    scores, disagreement, reward_errors = _rewards_of(pool, rewards, rows["id"], which, prompt_ids, reference)
+    scores, disagreement, spread, reward_errors = _rewards_of(pool, rewards, rows["id"], which, prompt_ids, reference)
     return Responses(
         ids=rows["id"],
         scores=scores,
         disagreement=disagreement,
+        spread=spread,
         reward_errors=reward_errors,
         logp=rows["logp"],
         n_tokens=rows["n_tokens"],
@@ -160,39 +164,47 @@ def _rewards_of(
     which: np.ndarray,
     prompt_ids: np.ndarray,
     reference: Collection[str],
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Score, disagreement and error of each response, by one reward model or by several together. `which` of
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Score, disagreement, spread and error of each response, by one reward model or by several together. `which` of
     `prompt_ids` a response answers.
     """
     by_model = {reward.id: _scores_of(pool, reward.id, ids) for reward in rewards}
+    nothing = np.broadcast_to(np.nan, len(ids))  # nothing is held
     if len(by_model) == 1:
-        ((scores, errors),) = by_model.values()
-        return scores, np.broadcast_to(np.nan, len(ids)), errors  # of one model: nothing is held
+        ((scores, spread, errors),) = by_model.values()
+        return scores, nothing, spread, errors
     pairwise = [one for one in by_model if pool.description("reward", one).get("kind") == "pairwise"]
     scores, disagreement = combine(
-        {one: scores for one, (scores, _) in by_model.items()},
+        {one: scores for one, (scores, *_) in by_model.items()},
         {reward.id: reward.weight for reward in rewards},
         prompts=which,
         pairwise=pairwise,
         over=(Index(id_array(list(reference))).find(prompt_ids) >= 0)[which],
     )
     errors = np.full(len(ids), "", object)
-    for _, of_model in by_model.values():
+    for *_, of_model in by_model.values():
         errors = np.where(errors == "", of_model, errors)
-    return scores, disagreement, errors
+    return scores, disagreement, nothing, errors
 
 
-def _scores_of(pool: Pool, reward_id: str, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Score and error of each response; NaN and "" where there is no reward row. The last row of a response counts."""
+def _scores_of(pool: Pool, reward_id: str, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Score, spread and error of each response; NaN and "" where there is none. The last row of a response counts."""
     found, scores, errors = [np.empty(0, ID)], [np.empty(0)], [np.empty(0, object)]
-    for part in pool.rewards(reward_id).scan(["response_id", "score", "error"]):
+    spreads = [np.empty(0)]
+    for part in pool.rewards(reward_id).scan(["response_id", "score", "spread", "error"]):
         found.append(ids_of(part["response_id"]))
         scores.append(part["score"].to_numpy().astype(float))
+        spreads.append(part["spread"].to_numpy().astype(float))
         told = part["error"].fill_null("").combine_chunks().dictionary_encode()  # a text for each reason, not each row
         errors.append(np.array(told.dictionary.to_pylist(), object)[told.indices.to_numpy()])
     at = Index(np.concatenate(found)).find(ids)
     there = np.flatnonzero(at >= 0)
-    score, error = np.full(len(ids), np.nan), np.full(len(ids), "", object)
+    score, spread, error = np.full(len(ids), np.nan), np.full(len(ids), np.nan), np.full(len(ids), "", object)
     score[there] = np.concatenate(scores)[at[there]]
+    spread[there] = np.concatenate(spreads)[at[there]]
     error[there] = np.concatenate(errors)[at[there]]
-    return score, error if (error != "").any() else np.broadcast_to(error[:1], len(ids))  # none: nothing is held
+    return (
+        score,
+        spread,
+        error if (error != "").any() else np.broadcast_to(error[:1], len(ids)),
+    )  # none: nothing is held

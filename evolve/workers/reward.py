@@ -152,5 +152,7 @@ def _row(response_id: str, score: Score) -> dict[str, Any]:
         "score": None if error else score.score,
         "objectives": list(score.objectives),
         "weights": list(score.weights),
+        "quantiles": list(score.quantiles),
+        "spread": None if error else score.spread,
         "error": error,
     }

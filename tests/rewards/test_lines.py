@@ -222,9 +222,6 @@ def test_loading_says_what_is_wrong(tmp_path: Path) -> None:
     shard.unlink()
     with pytest.raises(UserError, match=shard.name):
         rewards.load(str(cut))
-    (cut / "config.json").write_text('{"architectures": ["LlamaForCausalLM"]}')
-    with pytest.raises(UserError, match="LlamaForCausalLM"):
-        rewards.load(str(cut))
     (cut / "config.json").write_text("{")
     with pytest.raises(UserError, match="not valid JSON"):
         rewards.load(str(cut))
