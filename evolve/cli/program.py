@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from evolve import __version__
-from evolve.cli import growing, publishing, reporting, scoring, viewing
+from evolve.cli import growing, judging, publishing, reporting, scoring, viewing
 from evolve.cli.terminal import Formatter, Termination, is_no_interruption, of_the_system, prepare, tell, use_utf8
 from prompts.errors import UserError
 
@@ -36,6 +36,7 @@ COMMANDS = (
     publishing.push,
     growing.annotate,
     scoring.score,
+    judging.rewards,
 )
 for _command in COMMANDS:
     app.command()(_command)
