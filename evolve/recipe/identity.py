@@ -142,5 +142,7 @@ def dataset_of(
     worded = [[template.strategy, template.id] for template in templates]
     scored = [[maker.id, maker.weight] for maker in rewards]
     n = [recipe.sampling.n, recipe.rewriting.per_strategy]
-    also = [reference.id] if reference else []
+    also: list[Any] = [reference.id] if reference else []
+    if recipe.reward.combine != "mean":  # a view of the same rows, and another dataset
+        also.append([recipe.reward.combine, recipe.reward.penalty if recipe.reward.combine == "penalized" else None])
     return content_id("dataset", x_id, worded, sampler.id, scored, n, recipe.min_content, *also)

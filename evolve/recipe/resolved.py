@@ -121,8 +121,8 @@ def _samples(recipe: Recipe) -> Any:
 
 
 def _scores(recipe: Recipe) -> Any:
-    """What may decide what the reward models say."""
-    return recipe.reward.model_copy(update={"batch_tokens": None})
+    """What may decide what the reward models say. How several are combined does not."""
+    return recipe.reward.model_copy(update={"batch_tokens": None, "combine": "mean", "penalty": 1.0})
 
 
 def _templates(recipe: Recipe) -> dict[str, RewriteTemplate]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
-from evolve.recipe.choices import NAME, Algorithm, HeadDtype, PolicyDtype, RewardDtype
+from evolve.recipe.choices import NAME, Algorithm, Combination, HeadDtype, PolicyDtype, RewardDtype
 from evolve.recipe.section import Section
 from evolve.recipe.selection import Selection
 from evolve.recipe.soundness import Place, faults
@@ -95,7 +95,12 @@ class Reward(Section):
     template_date: Day | None = None
     """As policy.template_date."""
     ensemble: dict[Place, float] = Field({})
-    """Further reward models and their weights, beside `model` with 1: the score is the weighted mean of z-scores."""
+    """Further reward models and their weights, beside `model` with 1: z-scores, in one number by `combine`."""
+    combine: Combination = "mean"
+    """How the ensemble's z-scores become one: their weighted mean; the smallest, min, which believes the model that
+    likes a response least; penalized, the mean less `penalty` times their standard deviation. A view: no model runs."""
+    penalty: float = Field(1.0, ge=0, le=1e6)
+    """Of combine = "penalized", in standard deviations; 1 by default, the width of the bounds that delta-ucb takes."""
 
     @model_validator(mode="after")
     def _others(self) -> Reward:
@@ -103,6 +108,8 @@ class Reward(Section):
             raise ValueError(
                 "ensemble names further models, each with a weight above 0 and up to 1e6; `model` itself has weight 1"
             )
+        if self.combine != "mean" and not self.ensemble:
+            raise ValueError(f"combine = {self.combine!r} is of several models: name others in reward.ensemble")
         return self
 
 

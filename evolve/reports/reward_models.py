@@ -25,7 +25,7 @@ def known_models() -> str:
         [
             *lines,
             "",
-            "compares: whether scores compare across prompts. RB2: RewardBench 2, as Skywork-Reward-V2's README has it.",
+            "compares: whether scores compare across prompts. RB2: RewardBench 2, by Skywork-Reward-V2's README.",
             "licence: the backbone's where no more is known; the model's card decides. used by: shipped recipes.",
             'Use one:  evolve run RECIPE --set reward.model=NAME  (or in the recipe: [reward] model = "NAME")',
             "Any other checkpoint of a known layout does as well: `evolve rewards FOLDER` says what one is. Judges:",

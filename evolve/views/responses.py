@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +13,7 @@ import pyarrow.compute as pc
 from evolve.pool.ids import ID, Index, distinct, id_array, ids_of
 from evolve.pool.pool import Pool
 from evolve.recipe.identity import Maker
+from evolve.recipe.sections import Reward
 from prompts.reasons import is_owed
 from rewards.combination import combine
 
@@ -52,7 +54,8 @@ class Responses:
     """The responses of one sampler with the rewards of one model, in order of prompt and sample index.
 
     Arrays of one entry a response: `disagreement` of several reward models in standard deviations, `spread` of one that
-    gives a distribution in units of the score, NaN where there is none. `spans` gives each prompt's slice of them,
+    gives a distribution in units of the score, NaN where there is none. `by_model` has the own scores of each of
+    several reward models, (models, n), in the recipe's order; (0, n) of one. `spans` gives each prompt's slice,
     `errors` why a prompt has none.
     """
 
@@ -60,6 +63,7 @@ class Responses:
     scores: np.ndarray
     disagreement: np.ndarray
     spread: np.ndarray
+    by_model: np.ndarray
     reward_errors: np.ndarray
     logp: np.ndarray
     n_tokens: np.ndarray
@@ -77,11 +81,13 @@ def load_responses(
     n: int,
     reference: Collection[str],
     with_thoughts: bool = False,
+    how: Reward | None = None,
 ) -> Responses:
     """Read the numbers of all responses with sample index below n.
 
-    Of several reward models the score is the weighted mean of z-scores, standardized over the responses to the prompts
-    `reference` (X), so that D and D' are on one scale and a score does not depend on what else was evolved.
+    Of several reward models the score is made of z-scores as `how` says (by default their weighted mean), standardized
+    over the responses to the prompts `reference` (X), so that D and D' are on one scale and a score does not depend on
+    what else was evolved.
 
     Log-probabilities and lengths are of the answers, or of thoughts and answers `with_thoughts`.
     """
@@ -91,13 +97,14 @@ def load_responses(
     rows = {name: columns.pop(name)[order] for name in list(columns)}
     starts = np.searchsorted(which, np.arange(len(prompt_ids) + 1))
     spans = Spans(prompt_ids, starts)
-    scores, disagreement, spread, reward_errors = _rewards_of(pool, rewards, rows["id"], which, prompt_ids, reference)
+    scores = _rewards_of(pool, rewards, rows["id"], which, prompt_ids, reference, how)
     return Responses(
         ids=rows["id"],
-        scores=scores,
-        disagreement=disagreement,
-        spread=spread,
-        reward_errors=reward_errors,
+        scores=scores.scores,
+        disagreement=scores.disagreement,
+        spread=scores.spread,
+        by_model=scores.by_model,
+        reward_errors=scores.errors,
         logp=rows["logp"],
         n_tokens=rows["n_tokens"],
         finished=rows["finished"],
@@ -157,6 +164,16 @@ def _one_each(which: np.ndarray, sample_index: np.ndarray, n: int) -> tuple[np.n
     return order, which[order]
 
 
+class _Scores(NamedTuple):
+    """As in Responses; `errors` are the reward errors."""
+
+    scores: np.ndarray
+    disagreement: np.ndarray
+    spread: np.ndarray
+    by_model: np.ndarray
+    errors: np.ndarray
+
+
 def _rewards_of(
     pool: Pool,
     rewards: Sequence[Maker],
@@ -164,15 +181,16 @@ def _rewards_of(
     which: np.ndarray,
     prompt_ids: np.ndarray,
     reference: Collection[str],
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Score, disagreement, spread and error of each response, by one reward model or by several together. `which` of
-    `prompt_ids` a response answers.
+    how: Reward | None,
+) -> _Scores:
+    """The scores of each response, by one reward model or by several together. `which` of `prompt_ids` a response
+    answers.
     """
     by_model = {reward.id: _scores_of(pool, reward.id, ids) for reward in rewards}
     nothing = np.broadcast_to(np.nan, len(ids))  # nothing is held
     if len(by_model) == 1:
         ((scores, spread, errors),) = by_model.values()
-        return scores, nothing, spread, errors
+        return _Scores(scores, nothing, spread, np.empty((0, len(ids))), errors)
     pairwise = [one for one in by_model if pool.description("reward", one).get("kind") == "pairwise"]
     scores, disagreement = combine(
         {one: scores for one, (scores, *_) in by_model.items()},
@@ -180,11 +198,13 @@ def _rewards_of(
         prompts=which,
         pairwise=pairwise,
         over=(Index(id_array(list(reference))).find(prompt_ids) >= 0)[which],
+        how=how.combine if how else "mean",
+        penalty=how.penalty if how else 1.0,
     )
     errors = np.full(len(ids), "", object)
     for *_, of_model in by_model.values():
         errors = np.where(errors == "", of_model, errors)
-    return scores, disagreement, nothing, errors
+    return _Scores(scores, disagreement, nothing, np.stack([scores for scores, *_ in by_model.values()]), errors)
 
 
 def _scores_of(pool: Pool, reward_id: str, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
