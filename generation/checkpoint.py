@@ -186,6 +186,15 @@ class Tensors:
                     tensors[name] = file.get_tensor(name).to(dtype)
         return tensors
 
+    def rows(self, name: str, rows: Iterable[int]) -> torch.Tensor:
+        """Some rows (rows, columns) of the matrix `name`, without reading the others."""
+        import torch
+        from safetensors import safe_open
+
+        with reading(self.where[name], "tensors"), safe_open(str(self.where[name]), framework="pt") as file:
+            matrix = file.get_slice(name)
+            return torch.cat([matrix[row : row + 1] for row in rows])
+
 
 def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
     """Name and shape of every tensor, from the file's header alone."""

@@ -63,5 +63,13 @@ CATALOGUE = (
     Known("nicolinho/QRM-Llama3.1-8B", "qrm", "multi", LLAMA31, None, len(ARMORM), note="quantiles of each score"),
     Known("LxzGordon/URM-LLaMa-3.1-8B", "urm", "multi", LLAMA31, None, len(HELPSTEER2)),
     Known("infly/INF-ORM-Llama3.1-70B", "inform", "scalar", LLAMA31, None, 0, 76.5, note="140 GB in bfloat16"),
+    Known(
+        "nvidia/Llama-3.3-Nemotron-70B-Reward-Principle",
+        "principle",
+        "scalar",
+        "NVIDIA Open Model License, Llama 3.3",
+        4_096,
+        note="reward.principle",
+    ),
     Known("llm-blender/PairRM-hf", "pairrm", "pairwise", CARD, 2_048, dtype="float32"),
 )

@@ -86,6 +86,13 @@ LAYOUTS = {
             ("DebertaV2PairRM",),
         ),
         Layout(
+            "principle",
+            "PrincipleJudge",
+            "scalar",
+            "a causal language model without a head of its own, asked about reward.principle",
+            lambda head: False,  # what has no head may also lack one: see `layout_of`
+        ),
+        Layout(
             "scalar",
             "ScalarClassifier",
             "scalar",
@@ -108,6 +115,8 @@ def layout_of(folder: Path) -> Layout:
             return layout
     if claimed is not None:
         return claimed
+    if not head and any(name.endswith("ForCausalLM") for name in _architectures(folder, config)):
+        return LAYOUTS["principle"]
     raise UserError(_unknown(folder, config, head))
 
 

@@ -25,6 +25,7 @@ def load(
     compat: bool = False,
     base_url: str | None = None,
     arguments: Mapping[str, Any] | None = None,
+    principle: str | None = None,
 ) -> RewardModel:
     """Load the reward model in folder or of Hub name `model`; "openai:NAME" is a judge, "fake:SEED" the fake one.
 
@@ -32,7 +33,8 @@ def load(
     if there is one. `batch_tokens` bounds the tokens of one forward; None is what suits the device. `compat`
     reproduces the quirks of the released code with special strings in texts (see generation.conversation). `base_url`
     is a judge's server (None: OPENAI_BASE_URL, else OpenAI's). `arguments` are what its chat template is given beside
-    conversations (generation.template.template_arguments). Raises UserError for
+    conversations (generation.template.template_arguments). `principle` is what a language model without a reward head
+    is asked about (rewards.models.principle). Raises UserError for
     anything but a complete, known checkpoint.
     """
     if model == "fake" or model.startswith("fake:"):
@@ -46,6 +48,14 @@ def load(
     folder = resolve(model)
     check_config(folder)
     layout = layout_of(folder)
+    asked: dict[str, Any] = {}
+    if layout.name == "principle":
+        if not principle:
+            raise UserError(
+                f"{folder}: a language model without a reward head is no known reward model. Give one that "
+                '`evolve rewards` lists, or let this one judge a principle: reward.principle = "helpfulness".'
+            )
+        asked["principle"] = principle
     import torch
 
     if device == "auto":
@@ -66,6 +76,7 @@ def load(
             batch_tokens=batch_tokens,
             compat=compat,
             arguments=arguments,
+            **asked,
         )
     return loaded
 

@@ -94,6 +94,8 @@ class Reward(Section):
     """Switches of the chat template's own; with an ensemble each model is given all of them."""
     template_date: Day | None = None
     """As policy.template_date."""
+    principle: str | None = Field(None, min_length=1, max_length=2000)
+    """What a language model without a reward head is asked about each response, Yes or No; such as "correctness"."""
     ensemble: dict[Place, float] = Field({})
     """Further reward models and their weights, beside `model` with 1: z-scores, in one number by `combine`."""
     combine: Combination = "mean"
