@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,19 @@ from rewards.layouts import HARMLESS
 
 
 def load_backbone(
-    folder: Path, tensors: Tensors, *, head: Collection[str], dtype: torch.dtype, device: torch.device
+    folder: Path,
+    tensors: Tensors,
+    *,
+    head: Collection[str],
+    dtype: torch.dtype,
+    device: torch.device,
+    places: Mapping[str, Any] | None = None,
 ) -> Any:
     """The transformers base model that config.json describes, without a head, on `device`.
 
     `head` names the tensors that the caller reads itself; any other that the backbone does not take is an error. The
-    "meta" device stands for all GPUs there are: accelerate lays the layers out over them.
+    "meta" device stands for all GPUs there are: accelerate lays the layers out over them, or as `places` says
+    (device_map and what belongs to it, as transformers takes them).
     """
     from transformers import AutoConfig, AutoModel
 
@@ -28,7 +36,7 @@ def load_backbone(
     with torch.device("meta"):  # nothing is allocated before the sizes are those of the weights
         sizes = AutoModel.from_config(config)
     _check_sizes(folder, sizes, tensors)
-    spread: dict[str, Any] = {"device_map": "auto"} if device.type == "meta" else {}
+    spread = _spread(folder, places) if device.type == "meta" else {}
     try:
         model, info = AutoModel.from_pretrained(
             str(folder),
@@ -45,6 +53,14 @@ def load_backbone(
     _check(folder, info, head)
     model = getattr(model, "language_model", model)  # of one that also sees: only what reads
     return (model if spread else model.to(device)).eval()
+
+
+def _spread(folder: Path, places: Mapping[str, Any] | None) -> dict[str, Any]:
+    if find_spec("accelerate") is None:
+        raise UserError(
+            f"{folder}: to lay a model out over several devices accelerate is needed: install evolve-select[train]."
+        )
+    return dict(places or {"device_map": "auto"})
 
 
 def attention_of(config: Any) -> str:

@@ -41,6 +41,9 @@ class CheckpointModel:
     ) -> None:
         """`arguments` are what a chat template is given beside conversations, where one is read."""
         self.folder, self.name, self.dtype, self.compat = folder, name, dtype, compat
+        self.heads_on = self.head_device(device)
+        if device.type == "meta":
+            layout = "padded"  # a packed row calls the parts of layers, which accelerate does not bring to their device
         backbone = self.prepare(device)
         config = backbone.config.get_text_config()
         self.limit: int = config.max_position_embeddings
@@ -70,7 +73,7 @@ class ConversationModel(CheckpointModel):
         tokenizers that can't keep them as text), "not_finite", "out_of_memory", and those of `row`.
         """
         rows = [self.rows(group, number) for number, group in enumerate(groups)]
-        return score_rows(self.reader, rows, self.scores)
+        return score_rows(self.reader, rows, lambda states: self.scores(states.to(self.heads_on)))
 
     def rows(self, group: Group, number: int = 0) -> list[Row | str]:
         """What the backbone is to read for each response: ids and the positions to read; or the error."""

@@ -15,6 +15,8 @@ from rewards.protocol import Kind, RewardModel
 if TYPE_CHECKING:
     from rewards.limits import PromptContext
 
+WHOLE = ("armorm", "pairrm")  # layouts that load their backbones themselves, onto one device
+
 
 def load(
     model: str,
@@ -30,12 +32,12 @@ def load(
     """Load the reward model in folder or of Hub name `model`; "openai:NAME" is a judge, "fake:SEED" the fake one.
 
     `dtype` is the backbone's precision: "auto" is bfloat16 on a GPU and float32 elsewhere. `device` "auto" is the GPU
-    if there is one. `batch_tokens` bounds the tokens of one forward; None is what suits the device. `compat`
-    reproduces the quirks of the released code with special strings in texts (see generation.conversation). `base_url`
-    is a judge's server (None: OPENAI_BASE_URL, else OpenAI's). `arguments` are what its chat template is given beside
-    conversations (generation.template.template_arguments). `principle` is what a language model without a reward head
-    is asked about (rewards.models.principle). Raises UserError for
-    anything but a complete, known checkpoint.
+    if there is one, "all" spreads the backbone over all there are. `batch_tokens` bounds the tokens of one forward;
+    None is what suits the device. `compat` reproduces the quirks of the released code with special strings in texts
+    (see generation.conversation). `base_url` is a judge's server (None: OPENAI_BASE_URL, else OpenAI's). `arguments`
+    are what its chat template is given beside conversations (generation.template.template_arguments). `principle` is
+    what a language model without a reward head is asked about (rewards.models.principle). Raises UserError for anything
+    but a complete, known checkpoint.
     """
     if model == "fake" or model.startswith("fake:"):
         from rewards.models.fake import FakeRewardModel
@@ -58,10 +60,15 @@ def load(
         asked["principle"] = principle
     import torch
 
+    if device == "all" and layout.name in WHOLE:
+        raise UserError(
+            f"{folder}: {layout.builds} is not spread over devices, it fits one. Set reward.devices = 'one'."
+        )
+    gpu = torch.cuda.is_available()
     if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+        device = "cuda" if gpu else "cpu"
     if dtype == "auto":
-        dtype = "bfloat16" if device.startswith("cuda") else "float32"
+        dtype = "bfloat16" if device.startswith("cuda") or (device == "all" and gpu) else "float32"
     if dtype not in ("float32", "bfloat16"):
         raise UserError(f"reward dtype {dtype!r}: expected 'auto', 'float32' or 'bfloat16'.")
     if batch_tokens is not None and batch_tokens < 1:
@@ -72,7 +79,7 @@ def load(
             folder,
             name=model,
             dtype=getattr(torch, dtype),
-            device=torch.device(device),
+            device=torch.device("meta" if device == "all" else device),
             batch_tokens=batch_tokens,
             compat=compat,
             arguments=arguments,

@@ -20,6 +20,7 @@ RankedSet = Literal["evolved", "combined"]
 PolicyDtype = Literal["auto", "float32", "bfloat16", "float16"]
 HeadDtype = Literal["float32", "float16"]
 Combination = Literal["mean", "min", "penalized"]
+Devices = Literal["one", "all"]
 RewardDtype = Literal["auto", "float32", "bfloat16"]
 NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}"  # of a recipe or a run: it names a folder under runs/
 LAST_ITERATION = 999_999_999  # nine digits, as folders are read; the column is of 32 bits

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
-from evolve.recipe.choices import NAME, Algorithm, Combination, HeadDtype, PolicyDtype, RewardDtype
+from evolve.recipe.choices import NAME, Algorithm, Combination, Devices, HeadDtype, PolicyDtype, RewardDtype
 from evolve.recipe.section import Section
 from evolve.recipe.selection import Selection
 from evolve.recipe.soundness import Place, faults
@@ -86,6 +86,8 @@ class Reward(Section):
     batch_tokens: int | None = Field(None, ge=1, le=2**31 - 1)
     """Tokens of a batch; by default 2,048 on a CPU, 16,384 on a GPU. Halved when memory runs out. Changes scores by
     rounding alone."""
+    devices: Devices = "one"
+    """all: the layers are laid out over all GPUs there are, by accelerate; for a model that does not fit one."""
     base_url: str | None = None
     """Server of a judge (openai:NAME); OPENAI_BASE_URL by default. The first one is kept for the run."""
     compat: bool = False

@@ -92,6 +92,7 @@ class RewardWorker:
             base_url=reward.base_url,
             arguments=template_arguments(reward.chat_template_kwargs, reward.template_date),
             principle=reward.principle,
+            device="auto" if reward.devices == "one" else "all",
         )
         difference = rewards.trust_check(model, groups)
         log.info("%s: a batch and each row alone agree within %.1g", self.maker.model, difference)

@@ -1,9 +1,9 @@
 """A language model asked whether a response keeps to a principle: the log-odds of Yes against No.
 
-nvidia/Llama-3.3-Nemotron-70B-Reward-Principle (arXiv 2509.21319) is trained for it; any causal model with a chat template
-can be asked. After the conversation comes a user turn with the question, in the words of that model's card, and the
-score is logit(Yes) - logit(No) of the answer's first token: a forward like any other, nothing is sampled. Where a
-tokenizer has no single token for a word, its first token stands for it.
+nvidia/Llama-3.3-Nemotron-70B-Reward-Principle (arXiv 2509.21319) is trained for it; any causal model with a chat
+template can be asked. After the conversation comes a user turn with the question, in the words of that model's card,
+and the score is logit(Yes) - logit(No) of the answer's first token: a forward like any other, nothing is sampled.
+Where a tokenizer has no single token for a word, its first token stands for it.
 """
 
 from __future__ import annotations
