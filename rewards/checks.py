@@ -22,7 +22,7 @@ def trust_check(model: RewardModel, groups: Sequence[Group], *, n_groups: int = 
     The rows are the first responses of groups from the shortest to the longest. A pairwise model's groups are taken
     alone whole. A judge is not checked (its answers vary): the result is 0.
     """
-    if model.kind == "judge" or not groups:
+    if getattr(model, "varies", False) or not groups:
         return 0.0
     by_length = sorted(groups, key=lambda group: sum(map(len, group.responses)) + len(str(group.messages)))
     places = sorted({round(i) for i in np.linspace(0, len(by_length) - 1, n_groups)})

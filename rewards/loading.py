@@ -29,7 +29,8 @@ def load(
     arguments: Mapping[str, Any] | None = None,
     principle: str | None = None,
 ) -> RewardModel:
-    """Load the reward model in folder or of Hub name `model`; "openai:NAME" is a judge, "fake:SEED" the fake one.
+    """Load the reward model in folder or of Hub name `model`; "openai:NAME" is a judge, "pairs:NAME" one that
+    compares, "fake:SEED" the fake one.
 
     `dtype` is the backbone's precision: "auto" is bfloat16 on a GPU and float32 elsewhere. `device` "auto" is the GPU
     if there is one, "all" spreads the backbone over all there are. `batch_tokens` bounds the tokens of one forward;
@@ -47,6 +48,10 @@ def load(
         from rewards.models.judge import Judge
 
         return Judge(model.removeprefix("openai:"), base_url=base_url)
+    if model.startswith("pairs:"):
+        from rewards.models.pair_judge import PairJudge
+
+        return PairJudge(model.removeprefix("pairs:"), base_url=base_url)
     folder = resolve(model)
     check_config(folder)
     layout = layout_of(folder)
@@ -92,7 +97,7 @@ def context(model: str, *, arguments: Mapping[str, Any] | None = None) -> Prompt
     """Limit and prompt lengths of a reward model, from its configuration and tokenizer alone (no weights are read)."""
     from rewards.limits import ChatContext, NoLimit
 
-    if model == "fake" or model.startswith(("fake:", "openai:")):
+    if model == "fake" or model.startswith(("fake:", "openai:", "pairs:")):
         return NoLimit()
     folder = resolve(model, weights=False)
     if _compares(folder):
@@ -110,6 +115,8 @@ def kind_of(model: str) -> Kind:
         return "scalar"
     if model.startswith("openai:"):
         return "judge"
+    if model.startswith("pairs:"):
+        return "pairwise"
     return "pairwise" if _compares(resolve(model, weights=False)) else "scalar"
 
 

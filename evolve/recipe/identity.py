@@ -68,9 +68,14 @@ def rewards_of(recipe: Recipe) -> list[Maker]:
             from rewards.models.judge import TEMPLATE
 
             settings |= {"base_url": reward.base_url, "template": content_id("judge template", TEMPLATE)}
+        if model.startswith("pairs:"):
+            from rewards.models import pair_judge
+
+            template = content_id("judge template", pair_judge.TEMPLATE)
+            settings |= {"base_url": reward.base_url, "template": template}
         if reward.principle and not is_weightless(model):
             settings["principle"] = reward.principle
-        if not is_weightless(model) and kind_of(model) == "pairwise":
+        if model.startswith("pairs:") or (not is_weightless(model) and kind_of(model) == "pairwise"):
             settings["n"] = recipe.sampling.n
         makers.append(Maker(model, content_id("reward", settings), settings, weight))
     return makers

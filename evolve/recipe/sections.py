@@ -89,7 +89,7 @@ class Reward(Section):
     devices: Devices = "one"
     """all: the layers are laid out over all GPUs there are, by accelerate; for a model that does not fit one."""
     base_url: str | None = None
-    """Server of a judge (openai:NAME); OPENAI_BASE_URL by default. The first one is kept for the run."""
+    """Server of a judge (openai:NAME, pairs:NAME); OPENAI_BASE_URL by default. The first one is kept for the run."""
     compat: bool = False
     """Read special strings in user text as the released code does, quirks included. By default text is text."""
     chat_template_kwargs: TemplateKwargs = Field({})

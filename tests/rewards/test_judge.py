@@ -2,70 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import math
-import threading
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
 
 import pytest
 
 import rewards
 from generation.openai_client import ATTEMPTS
+from judge_server import Reply, Server
 from prompts.errors import UserError
 from rewards.models.judge import Judge
 from rewards.protocol import Group
 
 pytest.importorskip("openai")
 
-Reply = tuple[int, str]
 USER = [{"role": "user", "content": "What is {response}?"}]
-
-
-class Server:
-    """Answers chat completions by `reply(request's text, how many requests so far)`; keeps what it was sent."""
-
-    def __init__(self, reply: Callable[[str, int], Reply]) -> None:
-        self.requests: list[dict[str, object]] = []
-        lock, outer = threading.Lock(), self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                with lock:
-                    outer.requests.append(body)
-                    status, text = reply(body["messages"][0]["content"], len(outer.requests))
-                message = {"role": "assistant", "content": text}
-                choice = {"index": 0, "finish_reason": "stop", "message": message}
-                answer = {"id": "1", "object": "chat.completion", "created": 0, "model": "m", "choices": [choice]}
-                data = json.dumps(answer if status == 200 else {"error": {"message": text}}).encode()
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(data)))
-                self.end_headers()
-                self.wfile.write(data)
-
-            def log_message(self, *_: object) -> None:
-                """Silence."""
-
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.http.serve_forever, daemon=True).start()
-
-
-@pytest.fixture
-def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Callable[[str, int], Reply]], Server]]:
-    servers: list[Server] = []
-
-    def start(reply: Callable[[str, int], Reply]) -> Server:
-        servers.append(Server(reply))
-        monkeypatch.setenv("OPENAI_BASE_URL", f"http://127.0.0.1:{servers[-1].http.server_port}/v1")
-        monkeypatch.setenv("OPENAI_API_KEY", "unused")
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        server.http.shutdown()
-        server.http.server_close()
 
 
 def grade(text: str, _: int) -> Reply:
