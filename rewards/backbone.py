@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from generation.checkpoint import Tensors
+from generation.checkpoint import Tensors, soft_capped
 from prompts.errors import UserError
 from rewards.layouts import HARMLESS
 
@@ -41,7 +41,7 @@ def load_backbone(
         model, info = AutoModel.from_pretrained(
             str(folder),
             dtype=dtype,
-            attn_implementation=attention_of(config),
+            attn_implementation="eager" if soft_capped(folder) else "sdpa",
             use_safetensors=True,
             trust_remote_code=False,
             ignore_mismatched_sizes=True,
@@ -61,13 +61,6 @@ def _spread(folder: Path, places: Mapping[str, Any] | None) -> dict[str, Any]:
             f"{folder}: to lay a model out over several devices accelerate is needed: install evolve-select[train]."
         )
     return dict(places or {"device_map": "auto"})
-
-
-def attention_of(config: Any) -> str:
-    """The attention to ask transformers for. Its sdpa drops the soft cap of attention logits that Gemma 2 has, without
-    a word: a reward would be another model's.
-    """
-    return "eager" if getattr(config.get_text_config(), "attn_logit_softcapping", None) else "sdpa"
 
 
 def _check_sizes(folder: Path, model: Any, tensors: Tensors) -> None:

@@ -10,6 +10,8 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 import rewards
+from evolve.recipe.identity import rewards_of
+from fake_runs import fake_recipe
 from prompts.errors import UserError
 from rewards.protocol import Group
 from tiny_models import scalar
@@ -61,6 +63,16 @@ def test_the_soft_cap_of_attention_is_kept(tmp_path: Path) -> None:
         assert abs(score.score - stock(folder, ids)) <= 2e-5
         differ.append(abs(score.score - stock(folder, ids, "sdpa")))
     assert max(differ) > 1e-3
+
+
+def test_rows_of_a_soft_capped_model_are_not_those_made_without(tmp_path: Path) -> None:
+    """Its identity says that the cap is kept: what was scored before is scored anew. No other model's id moves."""
+    settings = {}
+    for family in ("Llama", "Gemma2"):
+        recipe = fake_recipe(tmp_path / "x.jsonl", reward__model=str(scalar(tmp_path / family, family=family)))
+        settings[family] = rewards_of(recipe)[0].settings
+    assert set(settings["Llama"]) == {"fingerprint", "dtype", "compat"}
+    assert settings["Gemma2"]["attention"] == "soft cap"
 
 
 def test_a_bias_of_the_head_is_added(tmp_path: Path) -> None:
