@@ -31,12 +31,15 @@ def load_backbone(
     (device_map and what belongs to it, as transformers takes them).
     """
     from transformers import AutoConfig, AutoModel
+    from transformers.utils import logging
 
     config = AutoConfig.from_pretrained(str(folder))
     with torch.device("meta"):  # nothing is allocated before the sizes are those of the weights
         sizes = AutoModel.from_config(config)
     _check_sizes(folder, sizes, tensors)
     spread = _spread(folder, places) if device.type == "meta" else {}
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()  # its report calls a head, which the caller reads, unexpected; `_check` says what is
     try:
         model, info = AutoModel.from_pretrained(
             str(folder),
@@ -50,6 +53,8 @@ def load_backbone(
         )
     except (OSError, ValueError, RuntimeError) as error:
         raise UserError(f"{folder}: transformers can't load it ({str(error).strip()[:300]}).") from error
+    finally:
+        logging.set_verbosity(verbosity)
     _check(folder, info, head)
     model = getattr(model, "language_model", model)  # of one that also sees: only what reads
     return (model if spread else model.to(device)).eval()

@@ -1,8 +1,10 @@
-"""Reward models with heads of their own: equal to an independent forward, and their traps (test_layouts_told: refusals)."""
+"""Reward models with heads of their own: equal to an independent forward, and their traps."""
 
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from torch.nn.functional import batch_norm, selu
 from transformers import AutoTokenizer, LlamaConfig, LlamaModel
 
 import rewards
+from places import ROOT
 from rewards.checkpoint_model import ConversationModel
 from rewards.gated import HEADER
 from rewards.protocol import Group, Score
@@ -174,3 +177,12 @@ def test_heads_are_never_rounded(tmp_path: Path, name: str) -> None:
     heads = low.heads if name == "qrm" else low.head
     assert {p.dtype for p in heads.parameters()} == {torch.float32}
     assert low.reader.backbone.dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_loading_one_alarms_nobody(tmp_path: Path, name: str) -> None:
+    """transformers reports a head that it does not know as unexpected, as it would a fault."""
+    folder = MAKERS[name](tmp_path)
+    code = f"import rewards; rewards.load({str(folder)!r})"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert "UNEXPECTED" not in told.stderr + told.stdout
