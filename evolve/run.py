@@ -191,7 +191,8 @@ class Run:
     @cached_property
     def responses(self) -> Responses:
         n, rule = self.recipe.sampling.n, self.recipe.selection
-        found = load_responses(self.pool, self.sampler.id, self.rewards, n, self.prompts, rule.with_thoughts)
+        thoughts, how = rule.with_thoughts, self.recipe.reward
+        found = load_responses(self.pool, self.sampler.id, self.rewards, n, self.prompts, thoughts, how)
         if rule.length_trend == "remove":
             found, self.length_slope = without_length_trend(found, self.prompts)
         return found

@@ -186,6 +186,15 @@ class Tensors:
                     tensors[name] = file.get_tensor(name).to(dtype)
         return tensors
 
+    def rows(self, name: str, rows: Iterable[int]) -> torch.Tensor:
+        """Some rows (rows, columns) of the matrix `name`, without reading the others."""
+        import torch
+        from safetensors import safe_open
+
+        with reading(self.where[name], "tensors"), safe_open(str(self.where[name]), framework="pt") as file:
+            matrix = file.get_slice(name)
+            return torch.cat([matrix[row : row + 1] for row in rows])
+
 
 def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
     """Name and shape of every tensor, from the file's header alone."""
@@ -243,3 +252,14 @@ def check_config(folder: Path, *, required: tuple[str, ...] = ()) -> dict[str, A
         if not isinstance(value, int) or isinstance(value, bool) or not 0 < value <= most:
             raise UserError(f"{folder}/{CONFIG}: {name} is {shown(value)}, expected a number from 1 to {most:,}.")
     return config
+
+
+def soft_capped(folder: Path) -> bool:
+    """Whether a model bounds the logits of its attention, as Gemma 2 does. transformers' sdpa attention leaves that out
+    without a word, and the model is another one: it has to be asked for the eager one.
+    """
+    config = read_json(folder, CONFIG)
+    if isinstance(text := config.get("text_config"), dict):
+        config = text
+    unsaid = 50.0 if config.get("model_type") == "gemma2" else None  # what Gemma2Config takes where nothing is said
+    return bool(config.get("attn_logit_softcapping", unsaid))

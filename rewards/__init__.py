@@ -1,7 +1,8 @@
 """Reward models: loading, scoring, checks, and several of them together."""
 
-from rewards.checks import golden_check, trust_check
+from rewards.checks import trust_check
 from rewards.combination import combine
+from rewards.golden import golden_check
 from rewards.lines import score_lines
 from rewards.loading import context, load
 from rewards.protocol import Group, RewardModel, Score

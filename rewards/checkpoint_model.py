@@ -41,10 +41,19 @@ class CheckpointModel:
     ) -> None:
         """`arguments` are what a chat template is given beside conversations, where one is read."""
         self.folder, self.name, self.dtype, self.compat = folder, name, dtype, compat
+        self.heads_on = self.head_device(device)
+        if device.type == "meta":
+            layout = "padded"  # a packed row calls the parts of layers, which accelerate does not bring to their device
         backbone = self.prepare(device)
-        self.limit: int = backbone.config.max_position_embeddings
-        self.pad_id: int | None = backbone.config.pad_token_id
+        config = backbone.config.get_text_config()
+        self.limit: int = config.max_position_embeddings
+        self.pad_id: int | None = getattr(config, "pad_token_id", None)
         self.reader = Reader(backbone, batch_tokens=batch_tokens, pad_id=self.pad_id or 0, layout=layout)
+
+    @staticmethod
+    def head_device(device: torch.device) -> torch.device:
+        """Where a head goes: with the backbone, or to the processor where that is spread over several GPUs."""
+        return torch.device("cpu") if device.type == "meta" else device
 
     @abstractmethod
     def prepare(self, device: torch.device) -> Any:
@@ -64,7 +73,7 @@ class ConversationModel(CheckpointModel):
         tokenizers that can't keep them as text), "not_finite", "out_of_memory", and those of `row`.
         """
         rows = [self.rows(group, number) for number, group in enumerate(groups)]
-        return score_rows(self.reader, rows, self.scores)
+        return score_rows(self.reader, rows, lambda states: self.scores(states.to(self.heads_on)))
 
     def rows(self, group: Group, number: int = 0) -> list[Row | str]:
         """What the backbone is to read for each response: ids and the positions to read; or the error."""
@@ -88,18 +97,36 @@ class ConversationModel(CheckpointModel):
         """Scores from float32 states (rows, reads, hidden)."""
 
 
+def last_token(ids: list[int], pad_id: int | None) -> int:
+    """Where the last token is; with a `pad_id` the one before its first occurrence, as released code reads it (the last
+    again where the row begins with it).
+    """
+    return (ids.index(pad_id) - 1) % len(ids) if pad_id in ids else len(ids) - 1
+
+
 def score_rows(
     reader: Reader, groups: Sequence[Sequence[Row | str]], head: Callable[[torch.Tensor], list[Score]]
 ) -> list[list[Score]]:
-    """Scores in the shape of `groups`: of each row `head` of its hidden states (rows, reads, hidden), or its error."""
+    """Scores in the shape of `groups`: of each row `head` of its hidden states (rows, reads, hidden), or its error.
+
+    Equal rows of a group are read once: the same text has the same score to the bit, wherever it lies in a batch.
+    """
     scores = [
         [Score(float("nan"), error=row if isinstance(row, str) else "out_of_memory") for row in group]
         for group in groups
     ]
-    places = [(g, n) for g, group in enumerate(groups) for n, row in enumerate(group) if isinstance(row, Row)]
-    states = reader.read([row for group in groups for row in group if isinstance(row, Row)])
-    read = [(place, state) for place, state in zip(places, states, strict=True) if state is not None]
+    places: dict[tuple[int, tuple[int, ...], tuple[int, ...]], list[int]] = {}
+    rows: list[Row] = []
+    for g, group in enumerate(groups):
+        for n, row in enumerate(group):
+            if isinstance(row, Row):
+                alike = places.setdefault((g, tuple(row.ids), row.reads), [])
+                alike.append(n)
+                rows += [row] if len(alike) == 1 else []
+    states = reader.read(rows)
+    read = [(place, state) for place, state in zip(places.items(), states, strict=True) if state is not None]
     if read:
-        for ((g, n), _), score in zip(read, head(torch.stack([state for _, state in read])), strict=True):
-            scores[g][n] = score if math.isfinite(score.score) else Score(float("nan"), error="not_finite")
+        for (((g, *_), alike), _), score in zip(read, head(torch.stack([state for _, state in read])), strict=True):
+            for n in alike:
+                scores[g][n] = score if math.isfinite(score.score) else Score(float("nan"), error="not_finite")
     return scores

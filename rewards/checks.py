@@ -1,9 +1,10 @@
-"""Whether a loaded reward model can be trusted: against itself alone and in a batch, and against published figures."""
+"""Whether a loaded reward model can be trusted: against itself, alone and in a batch (rewards.golden: against figures
+that its authors published).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -14,20 +15,6 @@ from rewards.protocol import Group, RewardModel, Score
 TOLERANCE = {"float32": 1e-4, "bfloat16": 5e-2}
 SMALLEST = {"float32": 2e-5, "bfloat16": 1e-3}
 
-GOLDEN_GROUP = Group(
-    [{"role": "user", "content": 'What are some synonyms for the word "beautiful"?'}],
-    ["Nicely, Beautifully, Handsome, Stunning, Wonderful, Gorgeous, Pretty, Stunning, Elegant"],
-)
-# ArmoRM-Llama3-8B-v0.1's model card: the first five rewards on the scale of the data (times 5, minus 0.5), and three of
-# the coefficients that a reward has in the score, w M^T. Taken in bfloat16; machines differ by up to 0.05 in the first.
-GOLDEN_REWARDS = (2.78125, 2.859375, 3.484375, 1.3847656, 1.296875)
-GOLDEN_COEFFICIENTS = {
-    "code-complexity": 0.19922,
-    "helpsteer-verbosity": -0.10864,
-    "ultrafeedback-instruction_following": 0.07861,
-}
-GOLDEN_TOLERANCE = {"rewards": 0.06, "coefficients": 0.01}
-
 
 def trust_check(model: RewardModel, groups: Sequence[Group], *, n_groups: int = 4, n_responses: int = 3) -> float:
     """Score a few rows in one batch and alone; return the largest difference, or raise UserError if it is not rounding.
@@ -35,7 +22,7 @@ def trust_check(model: RewardModel, groups: Sequence[Group], *, n_groups: int = 
     The rows are the first responses of groups from the shortest to the longest. A pairwise model's groups are taken
     alone whole. A judge is not checked (its answers vary): the result is 0.
     """
-    if model.kind == "judge" or not groups:
+    if getattr(model, "varies", False) or not groups:
         return 0.0
     by_length = sorted(groups, key=lambda group: sum(map(len, group.responses)) + len(str(group.messages)))
     places = sorted({round(i) for i in np.linspace(0, len(by_length) - 1, n_groups)})
@@ -66,40 +53,3 @@ def _largest_difference(model: RewardModel, together: list[Score], alone: list[S
             f"the rounding of {dtype} explains ({allowed:.2g}). Try dtype float32, or another version of torch."
         )
     return worst
-
-
-def golden_check(model: RewardModel) -> list[tuple[str, float, float]]:
-    """Compare the real ArmoRM-Llama3-8B-v0.1 with its model card: (what, expected, found) of each figure.
-
-    Raises UserError if a figure is off by more than machines differ, or if the model is another one.
-    """
-    heads: Any = getattr(model, "heads", None)
-    if heads is None or not set(GOLDEN_COEFFICIENTS) <= set(model.objective_names):
-        raise UserError(
-            f"golden check: there are published figures for ArmoRM-Llama3-8B-v0.1 only, not for {model.name}."
-        )
-    score = model.score([GOLDEN_GROUP])[0][0]
-    matrix = heads.reward_transform_matrix.detach().float().cpu().numpy()
-    return compare_with_card(model.objective_names, score, matrix)
-
-
-def compare_with_card(names: Sequence[str], score: Score, matrix: np.ndarray) -> list[tuple[str, float, float]]:
-    """The card's figures beside those of `score`, a score of GOLDEN_GROUP; `matrix` is M (objectives, objectives)."""
-    if score.error:
-        raise UserError(f"golden check: the model card's example can't be scored ({score.error}).")
-    coefficients = dict(zip(names, (matrix @ np.array(score.weights)).tolist(), strict=True))
-    found = [
-        (f"reward {name}", expected, reward * 5 - 0.5)
-        for name, expected, reward in zip(names, GOLDEN_REWARDS, score.objectives, strict=False)
-    ]
-    found += [(f"coefficient {name}", value, coefficients[name]) for name, value in GOLDEN_COEFFICIENTS.items()]
-    off = [
-        f"{what}: {got:.4f}, the card says {expected:.4f}"
-        for what, expected, got in found
-        if abs(got - expected) > GOLDEN_TOLERANCE["rewards" if what.startswith("reward ") else "coefficients"]
-    ]
-    if off:
-        raise UserError(
-            f"golden check: this is not the released ArmoRM, or it is not computed rightly. {'; '.join(off)}."
-        )
-    return found

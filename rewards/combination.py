@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 
 from prompts.errors import UserError
+
+Combination = Literal["mean", "min", "penalized"]
 
 
 def combine(
@@ -16,8 +19,14 @@ def combine(
     prompts: Sequence[object] | np.ndarray | None = None,
     pairwise: Collection[str] = (),
     over: np.ndarray | None = None,
+    how: Combination = "mean",
+    penalty: float = 1.0,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Weighted mean of the models' z-scores, and their disagreement: both float (n,) for n responses.
+    """The models' z-scores in one number, and their disagreement: both float (n,) for n responses.
+
+    `how`: "mean" is the weighted mean of z-scores; "min" the worst case, the smallest of them, whatever the weights
+    (Coste et al. 2024, arXiv 2310.02743, worst-case optimization); "penalized" the weighted mean less `penalty` times
+    the disagreement (there: uncertainty-weighted optimization, with the variance in place of the deviation).
 
     `scores` holds float (n,) for each model, NaN where a response has no score; such a response has none here either.
     Each model is standardized over the set (population standard deviation). A model named in `pairwise` ranks only
@@ -48,7 +57,30 @@ def combine(
         ]
     )
     share = np.array([weights[name] for name in scores], dtype=float) / sum(weights.values())
-    return share @ z, z.std(axis=0)
+    disagreement = z.std(axis=0)
+    if how == "min":
+        return z.min(axis=0), disagreement  # NaN where a model has no score
+    mean = share @ z
+    return mean - penalty * disagreement if how == "penalized" else mean, disagreement
+
+
+def against(chosen: np.ndarray, rejected: np.ndarray) -> np.ndarray:
+    """Of each pair how many models order it the other way, int (pairs,), from their own scores (models, pairs); a tie
+    is no order.
+    """
+    found: np.ndarray = (chosen < rejected).sum(axis=0)
+    return found
+
+
+def flip_rates(chosen: np.ndarray, rejected: np.ndarray) -> np.ndarray:
+    """Of every two models the share of pairs that they order differently, among those that both order: float (models,
+    models) from their own scores (models, pairs), NaN where there is no such pair.
+    """
+    order = np.sign(chosen - rejected)
+    order = np.where(np.isnan(order), 0, order)
+    both = np.abs(order) @ np.abs(order).T
+    differ = (both - order @ order.T) / 2
+    return np.where(both > 0, differ / np.where(both > 0, both, 1), np.nan)
 
 
 def _standardized(

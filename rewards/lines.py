@@ -20,12 +20,10 @@ def score_lines(model: RewardModel, lines: Iterable[Any], *, window: int = WINDO
 
     A line is {"prompt": text or messages, "response": text} and whatever else, which is kept; a single assistant
     message may stand for the response. Added are "score", and where the model has them "rewards" (in the checkpoint's
-    order) and "gating"; or "error", the reason why there is no score: a line that can't be read is an error in its
-    place, never an exception. `window` lines are read and scored at a time, more where the last
-    group goes on:
-    neighbours with an equal prompt are scored as one group, which is never cut, so that what they share is
-    computed once (for pairwise models the group is what a response is
-    compared with).
+    order), "gating", "quantiles" and "spread"; or "error", the reason why there is no score: a line that can't be read
+    is an error in its place, never an exception. `window` lines are read and scored at a time, more where the last
+    group goes on: neighbours with an equal prompt are scored as one group, which is never cut, so that what they share
+    is computed once (for pairwise models the group is what a response is compared with).
     """
     stream = iter(lines)
     ahead: list[tuple[Any, Read]] = []
@@ -59,11 +57,14 @@ def _score_window(model: RewardModel, batch: list[Any], read: list[Read]) -> Ite
 
 
 def fields(score: Score) -> dict[str, Any]:
-    """What a score adds to a row: "score" and, if there are any, "rewards" and "gating"; or "error"."""
+    """What a score adds to a row: "score" and, if there are any, "rewards", "gating", "quantiles" and "spread"; or
+    "error".
+    """
     if score.error or not math.isfinite(score.score):
         return {"error": score.error or "not_finite"}
-    vectors = {"rewards": list(score.objectives), "gating": list(score.weights)}
-    return {"score": score.score} | {name: values for name, values in vectors.items() if values}
+    vectors = {"rewards": score.objectives, "gating": score.weights, "quantiles": score.quantiles}
+    found: dict[str, Any] = {"score": score.score} | {name: list(values) for name, values in vectors.items() if values}
+    return found if score.spread is None else found | {"spread": score.spread}
 
 
 def _read(line: Any) -> Read:

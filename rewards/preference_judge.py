@@ -10,11 +10,11 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from generation.openai_client import DEADLINE, ServerClient
 from prompts import Message
-from rewards.asking import Asking, AskingStopped, Reply, check_template, conversation_text, filled
+from prompts.errors import UserError
+from rewards.server_judge import ServerJudge, Written
 
 TEMPLATE = """Two assistants answered the same conversation. Decide whose answer serves the user better. Weigh \
 whether an answer does what was asked, is correct, complete and clear, and wastes no words. Neither length by itself \
@@ -38,7 +38,6 @@ Answer B:
 
 Give one or two sentences of reasons. Then, on a line of its own, your verdict, which is A, B or tie:
 Verdict: <A, B or tie>"""
-PLACEHOLDERS = ("{prompt}", "{first}", "{second}")
 
 Verdict = Literal["first", "second", "tie"]
 _MARKUP = r"[\s*_`\"'#~|<>\[\](){}]{0,12}"
@@ -66,55 +65,40 @@ class Judgement:
     error: str = ""
 
 
-class JudgingStopped(AskingStopped):
+class JudgingStopped(UserError):
     """Judging can't go on. `judgements` are those of all comparisons: verdicts so far, and owed errors elsewhere."""
 
-    def __init__(self, stopped: AskingStopped) -> None:
-        super().__init__(str(stopped), stopped.replies)
-        self.judgements = [judgement_of(reply) for reply in stopped.replies]
+    def __init__(self, message: str, judgements: list[Judgement]) -> None:
+        super().__init__(message)
+        self.judgements = judgements
 
 
-class PreferenceJudge:
-    """Asks a model, at temperature 0, which of two responses is better.
+class PreferenceJudge(ServerJudge):
+    """Asks a model, at temperature 0, which of two responses is better."""
 
-    `template` has the placeholders {prompt}, {first} and {second}, each once. The key is in OPENAI_API_KEY.
-    """
+    placeholders = ("{prompt}", "{first}", "{second}")
 
-    def __init__(
-        self,
-        model: str,
-        *,
-        base_url: str | None = None,
-        template: str = TEMPLATE,
-        max_tokens: int = 512,
-        concurrency: int = 16,
-        longest_pause: float = 30.0,
-        deadline: float = DEADLINE,
-    ) -> None:
-        check_template(template, PLACEHOLDERS, "template of the judge")
-        server = ServerClient(model, base_url=base_url, deadline=deadline, longest_pause=longest_pause)
-        self.asking = Asking(server, max_tokens=max_tokens, concurrency=concurrency)
-        self.template = template
+    def __init__(self, model: str, *, template: str = TEMPLATE, **how: Any) -> None:
+        super().__init__(model, name=f"openai:{model}", template=template, **how)
 
     def judge(self, comparisons: Sequence[Comparison]) -> list[Judgement]:
-        """The verdict of each. Errors: "no_verdict" (none in the answer), and those of `Asking.ask`. Raises
-        JudgingStopped."""
-        try:
-            replies = self.asking.ask([self._request(one) for one in comparisons])
-        except AskingStopped as stopped:
-            raise JudgingStopped(stopped) from stopped
-        return [judgement_of(reply) for reply in replies]
+        """The verdict of each. Errors: "no_verdict" (none in the answer), and those of rewards.server_judge.Written.
+        Raises JudgingStopped.
+        """
+        values = [{"{first}": one.first, "{second}": one.second} for one in comparisons]
+        questions = [self.filled(one.messages, of_one) for one, of_one in zip(comparisons, values, strict=True)]
+        written, stopped = self.ask(questions)
+        judgements = [judgement_of(one) for one in written]
+        if stopped:
+            raise JudgingStopped(str(stopped), judgements) from stopped
+        return judgements
 
-    def _request(self, one: Comparison) -> str:
-        values = {"{prompt}": conversation_text(one.messages), "{first}": one.first, "{second}": one.second}
-        return filled(self.template, values)
 
-
-def judgement_of(reply: Reply) -> Judgement:
-    """What a reply says."""
-    if reply.error:
-        return Judgement(error=reply.error)
-    verdict = verdict_of(reply.written)
+def judgement_of(written: Written) -> Judgement:
+    """What was written says."""
+    if written.error:
+        return Judgement(error=written.error)
+    verdict = verdict_of(written.text)
     return Judgement(verdict) if verdict else Judgement(error="no_verdict")
 
 

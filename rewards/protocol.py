@@ -25,14 +25,18 @@ class Score:
     """The reward of one response.
 
     `score` is a finite float; `objectives` are the raw rewards in the checkpoint's order and `weights` the gating
-    output (both empty for models that have none). A response that can't be scored has `error` set to the reason, a
-    short stable word such as "too_long", and a score of NaN.
+    output (both empty for models that have none). A model that gives a distribution has the score's `quantiles`,
+    ascending and evenly spaced in probability, and their standard deviation as `spread`, in units of the score.
+    A response that can't be scored has `error` set to the reason, a short stable word such as "too_long", and a score
+    of NaN.
     """
 
     score: float
     objectives: tuple[float, ...] = ()
     weights: tuple[float, ...] = ()
     error: str = ""
+    quantiles: tuple[float, ...] = ()
+    spread: float | None = None
 
 
 class ScoringStopped(UserError):

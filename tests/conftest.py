@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from judge_server import serve  # noqa: F401
 from places import SHARED
 
 if TYPE_CHECKING:

@@ -1,17 +1,19 @@
-"""A server of chat completions on this machine that answers by a rule, for tests of judges."""
+"""A server of OpenAI's protocol on this machine, for judges."""
 
 from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+import pytest
 
 Reply = tuple[int, str]
 
 
-class JudgeServer:
+class Server:
     """Answers chat completions by `reply(request's text, how many requests so far)`; keeps what it was sent."""
 
     def __init__(self, reply: Callable[[str, int], Reply]) -> None:
@@ -39,15 +41,28 @@ class JudgeServer:
 
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         threading.Thread(target=self.http.serve_forever, daemon=True).start()
-
-    @property
-    def base_url(self) -> str:
-        return f"http://127.0.0.1:{self.http.server_port}/v1"
+        self.url = f"http://127.0.0.1:{self.http.server_port}/v1"
 
     @property
     def texts(self) -> list[str]:
+        """What was asked, in the order of its coming."""
         return [request["messages"][0]["content"] for request in self.requests]
 
     def close(self) -> None:
         self.http.shutdown()
         self.http.server_close()
+
+
+@pytest.fixture
+def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Callable[[str, int], Reply]], Server]]:
+    servers: list[Server] = []
+
+    def start(reply: Callable[[str, int], Reply]) -> Server:
+        servers.append(Server(reply))
+        monkeypatch.setenv("OPENAI_BASE_URL", servers[-1].url)
+        monkeypatch.setenv("OPENAI_API_KEY", "unused")
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.close()

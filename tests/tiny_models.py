@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from tokenizers import processors
 
 from tiny_tokenizers import CORPUS, LLAMA3_TEMPLATE, PAD, SPECIALS, write_tokenizer
@@ -156,10 +156,13 @@ def scalar(
     template: str = LLAMA3_TEMPLATE,
     add_bos: bool = False,
     labels: int = 1,
+    bias: bool = False,
+    **options: Any,
 ) -> Path:
     """A tiny sequence classifier of a stock family (Llama, Qwen2, Gemma2, ...); `pad` names the padding token.
 
-    With `add_bos` the tokenizer itself puts a BOS before every text, as Llama 3's does.
+    With `add_bos` the tokenizer itself puts a BOS before every text, as Llama 3's does; with `bias` there is a
+    score.bias. `options` are further keys of config.json.
     """
     import transformers
 
@@ -184,6 +187,7 @@ def scalar(
         pad_token_id=tokenizer.token_to_id(pad),
         bos_token_id=tokenizer.token_to_id(SPECIALS[0]),
         eos_token_id=tokenizer.token_to_id(SPECIALS[4]),
+        **options,
     )
     torch.manual_seed(seed)
     model = getattr(transformers, f"{family}ForSequenceClassification")(config)
@@ -192,4 +196,7 @@ def scalar(
         if parameter.dim() > 1:
             parameter.data = normal(generator, *parameter.shape)
     model.save_pretrained(folder)
+    if bias:
+        weights = load_file(folder / "model.safetensors") | {"score.bias": torch.tensor([0.75])}
+        save_file(weights, str(folder / "model.safetensors"), metadata={"format": "pt"})
     return folder

@@ -1,4 +1,4 @@
-"""The command that asks a language model behind a server about pairs: judge."""
+"""Commands about who judges: rewards, the reward models; judge, a language model's second opinion."""
 
 from __future__ import annotations
 
@@ -66,3 +66,17 @@ def judge(
         parallel=parallel,
     )
     say(json.dumps(figures, indent=2, allow_nan=False) if as_json else text_of_figures(figures))
+
+
+def rewards(
+    model: Annotated[str | None, typer.Argument(help="A folder or Hub name: what this checkpoint is.")] = None,
+) -> None:
+    """The reward models that are known: layout, kind, objectives, context, licence, which recipe uses them. With MODEL:
+    what that checkpoint is, told by its weights. No model is loaded.
+    """
+    from evolve.reports.reward_models import checkpoint_told, known_models
+
+    if model is None:
+        return say(known_models())
+    checked_path(model, "the reward model")
+    say(checkpoint_told(model))

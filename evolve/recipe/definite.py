@@ -130,7 +130,7 @@ def _reward_dtype(models: list[str], dtype: str) -> str:
 
 
 def _base_url(recipe: Recipe, earlier: Recipe | None) -> str | None:
-    if not any(name.startswith("openai:") for name in (recipe.reward.model, *recipe.reward.ensemble)):
+    if not any(name.startswith(("openai:", "pairs:")) for name in (recipe.reward.model, *recipe.reward.ensemble)):
         return recipe.reward.base_url
     found = recipe.reward.base_url or os.environ.get("OPENAI_BASE_URL")
     if found and holds_secret(found):

@@ -76,8 +76,8 @@ def weight_files(folder: Path) -> list[Path]:
 
 
 def is_weightless(model: str) -> bool:
-    """Whether a model's name says it all: the fakes, a judge behind a server, and the data itself."""
-    return model in ("fake", GIVEN) or model.startswith(("fake:", "openai:", f"{GIVEN}:"))
+    """Whether a model's name says it all: the fakes, judges behind a server, and the data itself."""
+    return model in ("fake", GIVEN) or model.startswith(("fake:", "openai:", "pairs:", f"{GIVEN}:"))
 
 
 def source_digests(source: str, split: str | None = None) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from evolve.recipe.fingerprint import fingerprint, is_weightless, source_digests
 from evolve.recipe.sections import Policy, Recipe, Reward
+from generation.checkpoint import resolve, soft_capped
 from generation.engines.options import moving_tokens
 from prompts import RewriteTemplate, content_id
 from rewards.loading import kind_of
@@ -63,12 +64,19 @@ def rewards_of(recipe: Recipe) -> list[Maker]:
     makers = []
     for model, weight in ({reward.model: 1.0} | reward.ensemble).items():
         settings: dict[str, Any] = {"fingerprint": fingerprint(model), "dtype": reward.dtype, "compat": reward.compat}
-        settings |= template_settings(reward)
+        settings |= template_settings(reward) | attention_settings(model)
         if model.startswith("openai:"):
             from rewards.models.judge import TEMPLATE
 
             settings |= {"base_url": reward.base_url, "template": content_id("judge template", TEMPLATE)}
-        if not is_weightless(model) and kind_of(model) == "pairwise":
+        if model.startswith("pairs:"):
+            from rewards.models import pair_judge
+
+            template = content_id("judge template", pair_judge.TEMPLATE)
+            settings |= {"base_url": reward.base_url, "template": template}
+        if reward.principle and not is_weightless(model):
+            settings["principle"] = reward.principle
+        if model.startswith("pairs:") or (not is_weightless(model) and kind_of(model) == "pairwise"):
             settings["n"] = recipe.sampling.n
         makers.append(Maker(model, content_id("reward", settings), settings, weight))
     return makers
@@ -84,7 +92,8 @@ def forced_sampler_of(recipe: Recipe, *, head: str, truncate: bool) -> Maker:
         "head": head,
         "max_model_len": policy.max_model_len,
         "truncate": truncate,
-    } | template_settings(policy)
+    }
+    settings |= template_settings(policy) | attention_settings(policy.model)
     return Maker(policy.model, content_id("sampler", settings), settings)
 
 
@@ -98,7 +107,8 @@ def reference_of(recipe: Recipe) -> Maker | None:
         "fingerprint": fingerprint(reference.model),
         "dtype": reference.dtype,
         "head": reference.head,
-    } | template_settings(recipe.policy)
+    }
+    settings |= template_settings(recipe.policy) | attention_settings(reference.model)
     return Maker(reference.model, content_id("reference", settings), settings)
 
 
@@ -113,6 +123,11 @@ def template_settings(section: Policy | Reward) -> dict[str, Any]:
     """What the chat template is given beside conversations, as far as it is given anything."""
     given = {"chat_template_kwargs": section.chat_template_kwargs, "template_date": section.template_date}
     return {name: value for name, value in given.items() if value}
+
+
+def attention_settings(model: str) -> dict[str, str]:
+    """For a model that bounds the logits of its attention: rows made before that was kept to are another model's."""
+    return {} if is_weightless(model) or not soft_capped(resolve(model, weights=False)) else {"attention": "soft cap"}
 
 
 def engine_version(model: str) -> str:
@@ -149,5 +164,7 @@ def dataset_of(
     worded = [[template.strategy, template.id] for template in templates]
     scored = [[maker.id, maker.weight] for maker in rewards]
     n = [recipe.sampling.n, recipe.rewriting.per_strategy]
-    also = [reference.id] if reference else []
+    also: list[Any] = [reference.id] if reference else []
+    if recipe.reward.combine != "mean":  # a view of the same rows, and another dataset
+        also.append([recipe.reward.combine, recipe.reward.penalty if recipe.reward.combine == "penalized" else None])
     return content_id("dataset", x_id, worded, sampler.id, scored, n, recipe.min_content, *also)

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
-from evolve.recipe.choices import NAME, Algorithm, HeadDtype, PolicyDtype, RewardDtype
+from evolve.recipe.choices import NAME, Algorithm, Combination, Devices, HeadDtype, PolicyDtype, RewardDtype
 from evolve.recipe.section import Section
 from evolve.recipe.selection import Selection
 from evolve.recipe.soundness import Place, faults
@@ -86,16 +86,25 @@ class Reward(Section):
     batch_tokens: int | None = Field(None, ge=1, le=2**31 - 1)
     """Tokens of a batch; by default 2,048 on a CPU, 16,384 on a GPU. Halved when memory runs out. Changes scores by
     rounding alone."""
+    devices: Devices = "one"
+    """all: the layers are laid out over all GPUs there are, by accelerate; for a model that does not fit one."""
     base_url: str | None = None
-    """Server of a judge (openai:NAME); OPENAI_BASE_URL by default. The first one is kept for the run."""
+    """Server of a judge (openai:NAME, pairs:NAME); OPENAI_BASE_URL by default. The first one is kept for the run."""
     compat: bool = False
     """Read special strings in user text as the released code does, quirks included. By default text is text."""
     chat_template_kwargs: TemplateKwargs = Field({})
     """Switches of the chat template's own; with an ensemble each model is given all of them."""
     template_date: Day | None = None
     """As policy.template_date."""
+    principle: str | None = Field(None, min_length=1, max_length=2000)
+    """What a language model without a reward head is asked about each response, Yes or No; such as "correctness"."""
     ensemble: dict[Place, float] = Field({})
-    """Further reward models and their weights, beside `model` with 1: the score is the weighted mean of z-scores."""
+    """Further reward models and their weights, beside `model` with 1: z-scores, in one number by `combine`."""
+    combine: Combination = "mean"
+    """How the ensemble's z-scores become one: their weighted mean; the smallest, min, which believes the model that
+    likes a response least; penalized, the mean less `penalty` times their standard deviation. A view: no model runs."""
+    penalty: float = Field(1.0, ge=0, le=1e6)
+    """Of combine = "penalized", in standard deviations; 1 by default, the width of the bounds that delta-ucb takes."""
 
     @model_validator(mode="after")
     def _others(self) -> Reward:
@@ -103,6 +112,8 @@ class Reward(Section):
             raise ValueError(
                 "ensemble names further models, each with a weight above 0 and up to 1e6; `model` itself has weight 1"
             )
+        if self.combine != "mean" and not self.ensemble:
+            raise ValueError(f"combine = {self.combine!r} is of several models: name others in reward.ensemble")
         return self
 
 

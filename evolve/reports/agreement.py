@@ -64,7 +64,7 @@ def judged_selections(
     """
     text = TEMPLATE if template is None else _read(template)
     judge = PreferenceJudge(model, base_url=base_url, template=text, max_tokens=max_tokens, concurrency=parallel)
-    maker = judge_of(model, judge.asking.server.base_url, text, max_tokens)
+    maker = judge_of(model, judge.server.base_url, text, max_tokens)
     samples, run = [], None
     for recipe in recipes:
         run = Run(recipe, folder, iteration, view_only=True)

@@ -70,6 +70,8 @@ def _counts(folder: Path, manifest: dict[str, Any]) -> str:
             f"{reason} {n:,}" for reason, n in sorted(book["dropped"].items(), key=lambda item: -item[1])
         )
         lines.append(f"  {name:<18} {book['kept']:>7,} of {book['in']:,}" + (f"   ({dropped})" if dropped else ""))
+    if ensemble := manifest.get("ensemble"):
+        lines.append(f"  flipped            {ensemble['flipped']:>7,} pairs that a reward model orders the other way")
     if errors := manifest["reward_errors"]:
         told = ", ".join(f"{reason} {n:,}" for reason, n in sorted(errors.items(), key=lambda item: -item[1]))
         lines.append(f"  without a score    {sum(errors.values()):>7,} responses   ({told})")

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from evolve.pool.pool import Pool
 from evolve.recipe.sections import Selection
-from evolve.views.pairs import NOT_FINITE, PAIR, Pairs
+from evolve.views.pairs import NOT_FINITE, PAIR, Pairs, flips_of
 from evolve.views.responses import Responses
 from prompts.errors import UserError
 
@@ -71,6 +71,7 @@ def given_pairs(
             )
         for reason in (said, responses.reward_errors[at]):
             reasons = np.where(reasons == "", reason, reasons)
+    rows["flips"] = flips_of(responses, *places) if len(responses.ids) else -1
     reasons = np.where(reasons == "", _refused(responses, places[0], places[1], rows, rule), reasons)
     kept = reasons == ""
     return Pairs(rows[kept], len(rows), Counter(reasons[~kept].tolist()))

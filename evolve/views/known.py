@@ -11,6 +11,7 @@ from evolve.recipe.sections import Recipe, Selection
 from evolve.views.pairs import Pairs
 from evolve.views.responses import Responses
 from prompts.errors import UserError
+from rewards.layouts import may_spread
 from selection import INPUTS, Metric, Scale, metric_of, scale_of
 from selection.metrics import implicit_reward
 
@@ -58,7 +59,7 @@ def check_rule(recipe: Recipe) -> None:
         metric = metric_of(name)
         parameters_of(rule, metric)
         for needed in ("lower", "upper"):
-            if needed in metric.inputs and not recipe.reward.ensemble:
+            if needed in metric.inputs and not recipe.reward.ensemble and not may_spread(recipe.reward.model):
                 what = INPUTS[needed]
                 raise UserError(
                     f"metric {name!r} needs {needed} ({what.meaning}), and this recipe has one reward model: "
@@ -102,12 +103,14 @@ def _scale(known: dict[str, Any]) -> Scale | None:
 
 
 def _groups(pairs: Pairs, responses: Responses) -> dict[str, np.ndarray]:
-    """Rewards of all n responses of each pair's prompt, and their bounds where several reward models scored them."""
+    """Rewards of all n responses of each pair's prompt, and their bounds: where several reward models scored them by
+    how far these are apart, of one that gives a distribution by its spread.
+    """
     at = places(pairs, responses)
     there = at >= 0
     scores = np.where(there, responses.scores[at], np.nan)
     found = {"scores": scores}
-    width = np.where(there, responses.disagreement[at], np.nan)
+    width = np.where(there, np.fmax(responses.disagreement, responses.spread)[at], np.nan)
     if not np.isnan(width).all():
         found |= {"lower": scores - width, "upper": scores + width}
     return found

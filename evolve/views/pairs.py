@@ -16,6 +16,7 @@ from evolve.recipe.sections import Selection
 from evolve.views.responses import Responses
 from prompts import linked_ids
 from prompts.errors import UserError
+from rewards.combination import against
 from selection import near_identical
 from selection.pairs import Candidates, pair
 from selection.unlike import surely_unlike
@@ -39,6 +40,7 @@ PAIR = np.dtype(
         ("n_tokens_rejected", np.int32),
         ("disagreement_chosen", float),  # of the reward models about a response, NaN where there is one model
         ("disagreement_rejected", float),
+        ("flips", np.int16),  # how many of the reward models order the pair the other way; -1 where there is one model
         ("ref_logp_chosen", float),  # sums of log p(y|x) of the reference model, nats; NaN where there is none
         ("ref_logp_rejected", float),
     ]
@@ -210,4 +212,12 @@ def _gather(responses: Responses, prompt_ids: np.ndarray, chosen: np.ndarray, re
         rows[f"n_tokens_{side}"] = responses.n_tokens[places]
         rows[f"disagreement_{side}"] = responses.disagreement[places]
         rows[f"ref_logp_{side}"] = np.nan
+    rows["flips"] = flips_of(responses, chosen, rejected)
     return rows
+
+
+def flips_of(responses: Responses, chosen: np.ndarray, rejected: np.ndarray) -> np.ndarray:
+    """Of pairs of places in `responses` how many reward models order each the other way, -1 where there is one."""
+    if not len(responses.by_model):
+        return np.full(len(chosen), -1)
+    return against(responses.by_model[:, chosen], responses.by_model[:, rejected])

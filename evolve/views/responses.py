@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +13,7 @@ import pyarrow.compute as pc
 from evolve.pool.ids import ID, Index, distinct, id_array, ids_of
 from evolve.pool.pool import Pool
 from evolve.recipe.identity import Maker
+from evolve.recipe.sections import Reward
 from prompts.reasons import is_owed
 from rewards.combination import combine
 
@@ -51,12 +53,17 @@ class Spans(Mapping[str, slice]):
 class Responses:
     """The responses of one sampler with the rewards of one model, in order of prompt and sample index.
 
-    Arrays of one entry a response; `spans` gives each prompt's slice of them, `errors` why a prompt has none.
+    Arrays of one entry a response: `disagreement` of several reward models in standard deviations, `spread` of one that
+    gives a distribution in units of the score, NaN where there is none. `by_model` has the own scores of each of
+    several reward models, (models, n), in the recipe's order; (0, n) of one. `spans` gives each prompt's slice,
+    `errors` why a prompt has none.
     """
 
     ids: np.ndarray
     scores: np.ndarray
     disagreement: np.ndarray
+    spread: np.ndarray
+    by_model: np.ndarray
     reward_errors: np.ndarray
     logp: np.ndarray
     n_tokens: np.ndarray
@@ -74,11 +81,13 @@ def load_responses(
     n: int,
     reference: Collection[str],
     with_thoughts: bool = False,
+    how: Reward | None = None,
 ) -> Responses:
     """Read the numbers of all responses with sample index below n.
 
-    Of several reward models the score is the weighted mean of z-scores, standardized over the responses to the prompts
-    `reference` (X), so that D and D' are on one scale and a score does not depend on what else was evolved.
+    Of several reward models the score is made of z-scores as `how` says (by default their weighted mean), standardized
+    over the responses to the prompts `reference` (X), so that D and D' are on one scale and a score does not depend on
+    what else was evolved.
 
     Log-probabilities and lengths are of the answers, or of thoughts and answers `with_thoughts`.
     """
@@ -88,12 +97,14 @@ def load_responses(
     rows = {name: columns.pop(name)[order] for name in list(columns)}
     starts = np.searchsorted(which, np.arange(len(prompt_ids) + 1))
     spans = Spans(prompt_ids, starts)
-    scores, disagreement, reward_errors = _rewards_of(pool, rewards, rows["id"], which, prompt_ids, reference)
+    scores = _rewards_of(pool, rewards, rows["id"], which, prompt_ids, reference, how)
     return Responses(
         ids=rows["id"],
-        scores=scores,
-        disagreement=disagreement,
-        reward_errors=reward_errors,
+        scores=scores.scores,
+        disagreement=scores.disagreement,
+        spread=scores.spread,
+        by_model=scores.by_model,
+        reward_errors=scores.errors,
         logp=rows["logp"],
         n_tokens=rows["n_tokens"],
         finished=rows["finished"],
@@ -153,6 +164,16 @@ def _one_each(which: np.ndarray, sample_index: np.ndarray, n: int) -> tuple[np.n
     return order, which[order]
 
 
+class _Scores(NamedTuple):
+    """As in Responses; `errors` are the reward errors."""
+
+    scores: np.ndarray
+    disagreement: np.ndarray
+    spread: np.ndarray
+    by_model: np.ndarray
+    errors: np.ndarray
+
+
 def _rewards_of(
     pool: Pool,
     rewards: Sequence[Maker],
@@ -160,39 +181,50 @@ def _rewards_of(
     which: np.ndarray,
     prompt_ids: np.ndarray,
     reference: Collection[str],
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Score, disagreement and error of each response, by one reward model or by several together. `which` of
-    `prompt_ids` a response answers.
+    how: Reward | None,
+) -> _Scores:
+    """The scores of each response, by one reward model or by several together. `which` of `prompt_ids` a response
+    answers.
     """
     by_model = {reward.id: _scores_of(pool, reward.id, ids) for reward in rewards}
+    nothing = np.broadcast_to(np.nan, len(ids))  # nothing is held
     if len(by_model) == 1:
-        ((scores, errors),) = by_model.values()
-        return scores, np.broadcast_to(np.nan, len(ids)), errors  # of one model: nothing is held
+        ((scores, spread, errors),) = by_model.values()
+        return _Scores(scores, nothing, spread, np.empty((0, len(ids))), errors)
     pairwise = [one for one in by_model if pool.description("reward", one).get("kind") == "pairwise"]
     scores, disagreement = combine(
-        {one: scores for one, (scores, _) in by_model.items()},
+        {one: scores for one, (scores, *_) in by_model.items()},
         {reward.id: reward.weight for reward in rewards},
         prompts=which,
         pairwise=pairwise,
         over=(Index(id_array(list(reference))).find(prompt_ids) >= 0)[which],
+        how=how.combine if how else "mean",
+        penalty=how.penalty if how else 1.0,
     )
     errors = np.full(len(ids), "", object)
-    for _, of_model in by_model.values():
+    for *_, of_model in by_model.values():
         errors = np.where(errors == "", of_model, errors)
-    return scores, disagreement, errors
+    return _Scores(scores, disagreement, nothing, np.stack([scores for scores, *_ in by_model.values()]), errors)
 
 
-def _scores_of(pool: Pool, reward_id: str, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Score and error of each response; NaN and "" where there is no reward row. The last row of a response counts."""
+def _scores_of(pool: Pool, reward_id: str, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Score, spread and error of each response; NaN and "" where there is none. The last row of a response counts."""
     found, scores, errors = [np.empty(0, ID)], [np.empty(0)], [np.empty(0, object)]
-    for part in pool.rewards(reward_id).scan(["response_id", "score", "error"]):
+    spreads = [np.empty(0)]
+    for part in pool.rewards(reward_id).scan(["response_id", "score", "spread", "error"]):
         found.append(ids_of(part["response_id"]))
         scores.append(part["score"].to_numpy().astype(float))
+        spreads.append(part["spread"].to_numpy().astype(float))
         told = part["error"].fill_null("").combine_chunks().dictionary_encode()  # a text for each reason, not each row
         errors.append(np.array(told.dictionary.to_pylist(), object)[told.indices.to_numpy()])
     at = Index(np.concatenate(found)).find(ids)
     there = np.flatnonzero(at >= 0)
-    score, error = np.full(len(ids), np.nan), np.full(len(ids), "", object)
+    score, spread, error = np.full(len(ids), np.nan), np.full(len(ids), np.nan), np.full(len(ids), "", object)
     score[there] = np.concatenate(scores)[at[there]]
+    spread[there] = np.concatenate(spreads)[at[there]]
     error[there] = np.concatenate(errors)[at[there]]
-    return score, error if (error != "").any() else np.broadcast_to(error[:1], len(ids))  # none: nothing is held
+    return (
+        score,
+        spread,
+        error if (error != "").any() else np.broadcast_to(error[:1], len(ids)),
+    )  # none: nothing is held

@@ -91,6 +91,8 @@ class RewardWorker:
             compat=reward.compat,
             base_url=reward.base_url,
             arguments=template_arguments(reward.chat_template_kwargs, reward.template_date),
+            principle=reward.principle,
+            device="auto" if reward.devices == "one" else "all",
         )
         difference = rewards.trust_check(model, groups)
         log.info("%s: a batch and each row alone agree within %.1g", self.maker.model, difference)
@@ -152,5 +154,7 @@ def _row(response_id: str, score: Score) -> dict[str, Any]:
         "score": None if error else score.score,
         "objectives": list(score.objectives),
         "weights": list(score.weights),
+        "quantiles": list(score.quantiles),
+        "spread": None if error else score.spread,
         "error": error,
     }

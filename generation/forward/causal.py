@@ -14,7 +14,7 @@ from typing import Any, Literal
 import torch
 from torch.nn.functional import cross_entropy
 
-from generation.checkpoint import Tensors, check_config, reading
+from generation.checkpoint import Tensors, check_config, reading, soft_capped
 from generation.forward.onednn import GRAIN, PackedLinear, has_onednn
 from generation.forward.packing import Row
 from generation.forward.reader import Reader
@@ -141,7 +141,7 @@ def load_causal(folder: Path, dtype: torch.dtype, device: torch.device) -> Any:
         model, info = AutoModelForCausalLM.from_pretrained(
             str(folder),
             dtype=dtype,
-            attn_implementation="sdpa",
+            attn_implementation="eager" if soft_capped(folder) else "sdpa",
             use_safetensors=True,
             trust_remote_code=False,
             ignore_mismatched_sizes=True,

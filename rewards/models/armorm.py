@@ -9,16 +9,12 @@ that takes verbosity out of the other objectives,
 
 The backbone runs in the requested precision, the heads always in float32, from float32 weights as they are on disk.
 
-Where the header is. By default it is found by construction: it ends the prompt as the template renders it, and no
-text of a user can imitate it (see generation.conversation). `compat=True` is the released class to the letter instead:
-special strings in texts are parsed, the reward is read before the first padding id, the gate at the last header
-anywhere in the row, be it inside the response, and a row without a header has the error "header_not_found".
+Where the header is, and what `compat` reproduces: rewards.gated.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,22 +22,17 @@ import torch
 from torch import nn
 
 from generation.checkpoint import Tensors, check_config, check_layout, read_json, shown
-from generation.forward.packing import Row
-from prompts import Message
 from prompts.errors import UserError
 from rewards import objectives
-from rewards.checkpoint_model import ConversationModel
-from rewards.protocol import Kind, Score
+from rewards.gated import HEADER, GatedModel
+from rewards.protocol import Score
 
-HEADER = "<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n"
 # Of config.json's keys that only this model has, the largest values that make sense.
 SIZES = {"num_objectives": 10_000, "gating_hidden_dim": 10**6, "gating_n_hidden": 100, "gating_temperature": 10**6}
 
 
-class ArmoRM(ConversationModel):
-    """A loaded ArmoRM checkpoint. Rows have one error more: "header_not_found"."""
-
-    kind: Kind = "multi"
+class ArmoRM(GatedModel):
+    """A loaded ArmoRM checkpoint."""
 
     def prepare(self, device: torch.device) -> Any:
         raw = read_json(self.folder, "config.json", required=True)
@@ -49,23 +40,6 @@ class ArmoRM(ConversationModel):
         self.header = self.chat.text_ids(HEADER, special=True)
         backbone, self.heads = _load(self.folder, raw, self.dtype, device)
         return backbone
-
-    def prompt_ids(self, messages: Sequence[Message]) -> list[int] | str:
-        return [] if self.compat else self.chat.encode([messages], generation_prompt=True)[0]
-
-    def row(self, ids: list[int], prompt: list[int] | str, number: int) -> Row | str:
-        """Read at the header that closes the prompt, and at the last token."""
-        if isinstance(prompt, str):
-            return prompt
-        if self.compat:
-            gate = _last_index(ids, self.header)
-            last = (ids.index(self.pad_id) - 1) % len(ids) if self.pad_id in ids else len(ids) - 1
-        else:
-            gate, last = len(prompt) - len(self.header), len(ids) - 1
-            # The closing blank line may melt into white space that a template leaves before the response.
-            if prompt[gate:] != self.header or ids[: len(prompt) - 1] != prompt[:-1]:
-                return "header_not_found"
-        return "header_not_found" if gate < 0 else Row(ids, (gate, last), number)
 
     def scores(self, states: torch.Tensor) -> list[Score]:
         return self.heads.scores(states)
@@ -141,16 +115,4 @@ def _objective_names(folder: Path, raw: dict[str, Any]) -> tuple[str, ...]:
             raise UserError(
                 f"{folder}/config.json: {key} is {shown(value)}, expected a number above 0 and up to {most:,}."
             )
-    n = int(raw["num_objectives"])
-    names = tuple(raw.get("objective_names") or ())
-    if names and len(names) != n:
-        raise UserError(f"{folder}/config.json: {len(names)} objective_names for num_objectives = {n}.")
-    return names or (objectives.ARMORM if n == len(objectives.ARMORM) else tuple(f"objective_{i}" for i in range(n)))
-
-
-def _last_index(ids: list[int], pattern: list[int]) -> int:
-    """Where `pattern` last begins in `ids`; -1 if nowhere."""
-    for at in range(len(ids) - len(pattern), -1, -1):
-        if ids[at : at + len(pattern)] == pattern:
-            return at
-    return -1
+    return objectives.named(folder, int(raw["num_objectives"]), objectives.ARMORM)

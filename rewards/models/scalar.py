@@ -1,17 +1,16 @@
 """Scalar reward models: a causal backbone and one linear row, the stock `*ForSequenceClassification` of transformers.
 
-Skywork-Reward, FsfairX-LLaMA3-RM and their like. Three traps of this family are shut here. The stock class reads the
+Skywork-Reward (V2 of all sizes), GRM's rewardmodel-ft, OffsetBias, Nemotron's one-label models, FsfairX-LLaMA3-RM and
+their like, on any backbone that transformers knows. Four traps of this family are shut here. The stock class reads the
 rightmost token that is not the padding id: where padding and end-of-turn are one id it skips the end of the response,
 so the last token is read here by its true position (`compat=True` reads as the stock class does, one row at a time).
 A template rendered to text and tokenized again gets two BOS: ids come from the template, and a doubled BOS is
 dropped. A checkpoint without `score.weight` gets a random one from transformers and a note in a log: it is an error
-here.
+here. The stock class drops a `score.bias`: it is added here.
 """
 
 from __future__ import annotations
 
-import math
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,18 +18,33 @@ import torch
 from generation.checkpoint import Tensors
 from generation.forward.packing import Row
 from prompts.errors import UserError
+from rewards.backbone import load_backbone, misfit
 from rewards.checkpoint_model import ConversationModel
 from rewards.protocol import Score
-
-# Weights that a checkpoint may hold and a reward does not need.
-HARMLESS = ("rotary_emb.inv_freq", "lm_head.weight")
 
 
 class ScalarClassifier(ConversationModel):
     """A loaded sequence classifier with one label."""
 
     def prepare(self, device: torch.device) -> Any:
-        backbone, self.weight = _load(self.folder, self.dtype, device)
+        tensors = Tensors(self.folder)
+        shape = tensors.shapes.get("score.weight")
+        if shape is not None and len(shape) == 2 and shape[0] != 1:
+            raise UserError(
+                f"{self.folder}: a reward has one label, and score.weight is of {shape[0]} labels. Give another model."
+            )
+        head = {"score.weight", "score.bias"}
+        backbone = load_backbone(self.folder, tensors, head=head, dtype=self.dtype, device=device)
+        hidden = backbone.config.hidden_size
+        expected = {"score.weight": (1, hidden)} | ({"score.bias": (1,)} if "score.bias" in tensors.shapes else {})
+        if problems := [
+            f"wrong shape: {name}" if name in tensors.shapes else f"missing: {name}"
+            for name, size in expected.items()
+            if tensors.shapes.get(name) != size
+        ]:
+            raise UserError(misfit(self.folder, problems))
+        loaded = tensors.load(expected, torch.float32, self.head_device(device))
+        self.weight, self.bias = loaded["score.weight"][0], loaded.get("score.bias")
         return backbone
 
     def row(self, ids: list[int], prompt: list[int] | str, number: int) -> Row | str:
@@ -43,65 +57,5 @@ class ScalarClassifier(ConversationModel):
         return Row(ids, (last,), number)
 
     def scores(self, states: torch.Tensor) -> list[Score]:
-        return [Score(value) for value in (states[:, 0] @ self.weight).tolist()]
-
-
-def _load(folder: Path, dtype: torch.dtype, device: torch.device) -> tuple[Any, torch.Tensor]:
-    """The backbone and the float32 head (hidden,), or a UserError if a weight is missing, unknown or of a wrong
-    shape.
-    """
-    from transformers import AutoConfig, AutoModelForSequenceClassification
-
-    tensors = Tensors(folder)  # refuses pickled and incomplete checkpoints before transformers sees them
-    with torch.device("meta"):  # nothing is allocated before the sizes are those of the weights
-        sizes = AutoModelForSequenceClassification.from_config(AutoConfig.from_pretrained(str(folder)))
-    _check_sizes(folder, sizes, tensors)
-    try:
-        model, info = AutoModelForSequenceClassification.from_pretrained(
-            str(folder),
-            dtype=dtype,
-            attn_implementation="sdpa",
-            use_safetensors=True,
-            trust_remote_code=False,
-            ignore_mismatched_sizes=True,
-            output_loading_info=True,
-        )
-    except (OSError, ValueError, RuntimeError) as error:
-        raise UserError(f"{folder}: transformers can't load it ({str(error).strip()[:300]}).") from error
-    _check(folder, info)
-    if model.config.num_labels != 1 or "score.weight" not in tensors.shapes or not hasattr(model, "score"):
-        raise UserError(
-            f"{folder}: one label and a `score` head on a causal backbone are expected, found "
-            f"{type(model).__name__} with {model.config.num_labels} labels. Give another model."
-        )
-    head = tensors.load(["score.weight"], torch.float32, device)["score.weight"]
-    backbone = model.model.to(device).eval()
-    return backbone, head[0]
-
-
-def _check_sizes(folder: Path, model: Any, tensors: Tensors) -> None:
-    """Raise UserError if config.json speaks of more parameters than twice those that are there: names may differ
-    between versions of transformers, so single tensors are compared once it has loaded them.
-    """
-    expected = sum(tensor.numel() for tensor in model.state_dict().values())
-    found = sum(math.prod(shape) for shape in tensors.shapes.values())
-    if expected > 2 * found:
-        raise UserError(
-            f"{folder}: config.json describes a model of {expected:,} parameters, and the weights have {found:,}. "
-            "Fetch the complete checkpoint, or correct config.json."
-        )
-
-
-def _check(folder: Path, info: dict[str, Any]) -> None:
-    """Raise UserError if transformers would have left a weight random or unused."""
-    found = {
-        "missing": info["missing_keys"],
-        "not expected": [key for key in info["unexpected_keys"] if not key.endswith(HARMLESS)],
-        "wrong shape": [key[0] if isinstance(key, tuple) else key for key in info["mismatched_keys"]],
-    }
-    problems = [f"{label}: {', '.join(sorted(keys)[:8])}" for label, keys in found.items() if keys]
-    if problems:
-        raise UserError(
-            f"{folder}: the weights do not fit the model that config.json describes. {'; '.join(problems)}. "
-            "A score from such a checkpoint would mean nothing: fetch the complete checkpoint, or correct config.json."
-        )
+        values = states[:, 0] @ self.weight
+        return [Score(value) for value in (values if self.bias is None else values + self.bias).tolist()]

@@ -23,13 +23,20 @@ _REFERENCE = (
 )
 _IMPLICIT = f"{_LOGP}; and with selection.implicit = 'dpo' a reference model's: `evolve score ... --reference MODEL`"
 _ALL_N = "take grown data, or existing data with all responses: a dataset of pairs alone does not have them"
-_BOUNDS = "let several reward models score the responses, with reward.ensemble: where they differ is the width"
+_BOUNDS = (
+    "let several reward models score the responses, with reward.ensemble: where they differ is the width; or one that "
+    "gives a distribution, as nicolinho/QRM-Llama3.1-8B does"
+)
 
 INPUTS = {
     "score_chosen": Input("the reward r of the chosen response", _SCORES),
     "score_rejected": Input("the reward r of the rejected response", _SCORES),
     "scores": Input("the rewards of all n responses, NaN where there is none", _ALL_N, "(pairs, n)"),
-    "lower": Input("lower bounds of these: one deviation of the reward models below", _BOUNDS, "(pairs, n)"),
+    "lower": Input(
+        "lower bounds of these: one deviation of the reward models, or of the quantiles of one, below",
+        _BOUNDS,
+        "(pairs, n)",
+    ),
     "upper": Input("upper bounds of these: one deviation above", _BOUNDS, "(pairs, n)"),
     "logp_chosen": Input("sum of log pi(y|x) of the chosen response, nats", _LOGP),
     "logp_rejected": Input("sum of log pi(y|x) of the rejected response, nats", _LOGP),

@@ -31,11 +31,12 @@ def asked(n: int = 5) -> list[Asked]:
     ]
 
 
-def plainly(folder: Path, prompts: list[Asked]) -> list[list[float]]:
+def plainly(folder: Path, prompts: list[Asked], attention: str = "sdpa") -> list[list[float]]:
     """Sums of log-probabilities by the stock model, float32, a row at a time: independent of everything but ids."""
     from transformers import AutoModelForCausalLM
 
-    model: Any = AutoModelForCausalLM.from_pretrained(str(folder), dtype=torch.float32).eval()
+    how = {"dtype": torch.float32, "attn_implementation": attention}
+    model: Any = AutoModelForCausalLM.from_pretrained(str(folder), **how).eval()
     tokens = ResponseTokens(load_chat(folder).tokenizer)
     sums = []
     for prompt in prompts:
@@ -68,6 +69,16 @@ def test_equals_a_plain_pass_of_transformers(family: str, tmp_path: Path) -> Non
     assert worst(small.force(prompts), expected) <= TOLERANCE
     half = load_forcing(str(folder), dtype="float32", head="float16")
     assert worst(half.force(prompts), expected) <= 0.5
+
+
+def test_the_soft_cap_of_gemma_2_is_kept(tmp_path: Path) -> None:
+    """transformers' sdpa attention leaves it out without a word."""
+    folder = causal(tmp_path, family="Gemma2", limit=1024, template=LINE_END_TEMPLATE)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"attn_logit_softcapping": 0.3}))
+    found = load_forcing(str(folder), dtype="float32").force(asked())
+    assert worst(found, plainly(folder, asked(), "eager")) <= TOLERANCE
+    assert worst(found, plainly(folder, asked(), "sdpa")) > 10 * TOLERANCE
 
 
 def test_the_embedded_policy_on_real_pairs_equals_a_plain_pass(shared_data: Path) -> None:

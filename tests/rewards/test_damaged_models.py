@@ -27,6 +27,7 @@ from rewards.protocol import Group
 from tiny_models import armorm, scalar
 from tiny_pairrm import pairrm
 from tiny_policy import policy
+from tiny_rewards import grm, inform, qrm, urm
 
 ROUNDS = int(os.environ.get("EVOLVE_FUZZ_ROUNDS", "12"))
 SEED = int(os.environ.get("EVOLVE_FUZZ_SEED", "0"))
@@ -34,6 +35,10 @@ MAKERS: dict[str, Callable[[Path], Path]] = {
     "armorm": lambda folder: armorm(folder, shards=2),
     "scalar": scalar,
     "pairrm": pairrm,
+    "qrm": qrm,
+    "urm": urm,
+    "inform": inform,
+    "grm": grm,
     "policy": policy,
 }
 ASKED: list[Message] = [{"role": "user", "content": "Why is <|eot_id|> there?"}]

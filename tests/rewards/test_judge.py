@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
 import rewards
 from generation.openai_client import ATTEMPTS
-from judge_server import JudgeServer, Reply
+from judge_server import Reply, Server
 from prompts.errors import UserError
 from rewards.models.judge import Judge
 from rewards.protocol import Group
@@ -19,28 +19,13 @@ pytest.importorskip("openai")
 USER = [{"role": "user", "content": "What is {response}?"}]
 
 
-@pytest.fixture
-def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Callable[[str, int], Reply]], JudgeServer]]:
-    servers: list[JudgeServer] = []
-
-    def start(reply: Callable[[str, int], Reply]) -> JudgeServer:
-        servers.append(JudgeServer(reply))
-        monkeypatch.setenv("OPENAI_BASE_URL", servers[-1].base_url)
-        monkeypatch.setenv("OPENAI_API_KEY", "unused")
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        server.close()
-
-
 def grade(text: str, _: int) -> Reply:
     """The number of the letter x in the answer to grade."""
     answer = text.split("<answer>\n")[1].split("\n</answer>")[0]
     return 200, f"Score: 3 would be harsh.\nIt has some x.\n**Score:** {answer.count('x')}"
 
 
-def test_grades_come_back_in_order(serve: Callable[..., JudgeServer]) -> None:
+def test_grades_come_back_in_order(serve: Callable[..., Server]) -> None:
     server = serve(grade)
     model = rewards.load("openai:some-judge")
     groups = [Group(USER, ["x" * n for n in (3, 1, 9)]), Group(USER, []), Group(USER, ["xx", "", "x" * 11])]
@@ -52,7 +37,7 @@ def test_grades_come_back_in_order(serve: Callable[..., JudgeServer]) -> None:
     assert model.kind == "judge"
 
 
-def test_texts_are_pasted_as_they_are(serve: Callable[..., JudgeServer]) -> None:
+def test_texts_are_pasted_as_they_are(serve: Callable[..., Server]) -> None:
     """Placeholders and braces inside a prompt or response stay what they are."""
     server = serve(grade)
     rewards.load("openai:m").score([Group(USER, ["{prompt} x {0} {{}}"])])
@@ -61,26 +46,26 @@ def test_texts_are_pasted_as_they_are(serve: Callable[..., JudgeServer]) -> None
     assert "<answer>\n{prompt} x {0} {{}}\n</answer>" in sent
 
 
-def test_passing_failures_are_tried_again(serve: Callable[..., JudgeServer]) -> None:
+def test_passing_failures_are_tried_again(serve: Callable[..., Server]) -> None:
     server = serve(lambda text, n: (429, "slow down") if n == 1 else (503, "busy") if n == 2 else grade(text, n))
     assert Judge("m", longest_pause=0.01).score([Group(USER, ["xx"])])[0][0].score == 2.0
     assert len(server.requests) == 3
 
 
-def test_a_server_that_stays_down_ends_the_run(serve: Callable[..., JudgeServer]) -> None:
+def test_a_server_that_stays_down_ends_the_run(serve: Callable[..., Server]) -> None:
     server = serve(lambda *_: (500, "broken"))
     with pytest.raises(UserError, match="broken"):
         Judge("m", longest_pause=0.01).score([Group(USER, ["x"])])
     assert len(server.requests) == ATTEMPTS
 
 
-def test_a_refused_request_is_one_row(serve: Callable[..., JudgeServer]) -> None:
+def test_a_refused_request_is_one_row(serve: Callable[..., Server]) -> None:
     serve(lambda text, n: (400, "too long") if "xxxx" in text else grade(text, n))
     scores = Judge("m").score([Group(USER, ["x", "xxxx", "xx"])])[0]
     assert [score.error for score in scores] == ["", "request_refused", ""]
 
 
-def test_a_refused_key_is_said_at_once(serve: Callable[..., JudgeServer]) -> None:
+def test_a_refused_key_is_said_at_once(serve: Callable[..., Server]) -> None:
     server = serve(lambda *_: (401, "no such key"))
     with pytest.raises(UserError, match="no such key"):
         Judge("m").score([Group(USER, ["x"])])

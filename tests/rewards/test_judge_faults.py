@@ -15,10 +15,10 @@ import pytest
 from generation.openai_client import ATTEMPTS, normalised_base_url
 from prompts.errors import UserError
 from prompts.reasons import is_owed
-from rewards.asking import REFUSALS
 from rewards.grades import answer_of, grade_of
 from rewards.models.judge import Judge
 from rewards.protocol import Group, ScoringStopped
+from rewards.server_judge import REFUSALS
 
 pytest.importorskip("openai")
 

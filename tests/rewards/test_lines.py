@@ -15,9 +15,7 @@ import pytest
 import rewards
 from generation import TemplateRefused
 from prompts.errors import UserError
-from rewards.checks import GOLDEN_COEFFICIENTS, GOLDEN_REWARDS, compare_with_card
 from rewards.models.fake import FakeRewardModel
-from rewards.objectives import ARMORM
 from rewards.protocol import Group, Score
 from tiny_models import armorm
 from tiny_pairrm import pairrm
@@ -175,31 +173,6 @@ def test_trust_check_tells_a_model_whose_batches_matter() -> None:
         rewards.trust_check(Forgetful(), groups)
 
 
-def test_golden_check_knows_the_released_model_from_another(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="the card says"):
-        rewards.golden_check(rewards.load(str(armorm(tmp_path))))
-    with pytest.raises(UserError, match="ArmoRM"):
-        rewards.golden_check(rewards.load("fake:0"))
-
-
-def test_golden_figures_are_read_on_the_cards_scale() -> None:
-    """A score built from the card's own figures passes: rewards times 5 minus 0.5, and M that takes verbosity out."""
-    objectives = tuple((value + 0.5) / 5 for value in GOLDEN_REWARDS) + (0.0,) * 14
-    weights = np.zeros(19)
-    for name, value in GOLDEN_COEFFICIENTS.items():
-        weights[ARMORM.index(name)] = value
-    matrix = np.eye(19)
-    matrix[4] -= 0.5
-    matrix[4, 4] = 0
-    weights[4] = 0
-    weights[18] = 2 * (0.10864 - 0.5 * (0.19922 + 0.07861))
-    score = Score(0.1, objectives, tuple(weights))
-    found = compare_with_card(ARMORM, score, matrix)
-    assert [expected for _, expected, _ in found] == pytest.approx([got for _, _, got in found])
-    with pytest.raises(UserError, match="code-complexity"):
-        compare_with_card(ARMORM, score, np.zeros((19, 19)))
-
-
 def test_loading_says_what_is_wrong(tmp_path: Path) -> None:
     folder = armorm(tmp_path / "model", shards=2)
     for name, words in (
@@ -221,9 +194,6 @@ def test_loading_says_what_is_wrong(tmp_path: Path) -> None:
         rewards.load(str(cut))
     shard.unlink()
     with pytest.raises(UserError, match=shard.name):
-        rewards.load(str(cut))
-    (cut / "config.json").write_text('{"architectures": ["LlamaForCausalLM"]}')
-    with pytest.raises(UserError, match="LlamaForCausalLM"):
         rewards.load(str(cut))
     (cut / "config.json").write_text("{")
     with pytest.raises(UserError, match="not valid JSON"):

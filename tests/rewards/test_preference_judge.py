@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from judge_server import JudgeServer
+from judge_server import Server
 from prompts.errors import UserError
 from rewards.preference_judge import Comparison, Judgement, JudgingStopped, PreferenceJudge, verdict_of
 
@@ -16,7 +16,7 @@ USER = [{"role": "user", "content": "Which {second}?"}]
 
 
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[JudgeServer]:
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     def reply(text: str, _: int) -> tuple[int, str]:
         if "refuse" in text:
             return 400, "no such thing"
@@ -28,13 +28,13 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[JudgeServer]:
         return 200, f"Verdict: B would be odd.\n**Verdict:** {better}"
 
     monkeypatch.setenv("OPENAI_API_KEY", "unused")
-    server = JudgeServer(reply)
+    server = Server(reply)
     yield server
     server.close()
 
 
-def test_verdicts_come_back_in_order(server: JudgeServer) -> None:
-    judge = PreferenceJudge("m", base_url=server.base_url)
+def test_verdicts_come_back_in_order(server: Server) -> None:
+    judge = PreferenceJudge("m", base_url=server.url)
     asked = [("aa", "b"), ("a", "bb"), ("a", "b"), ("babble", "b"), ("refuse", "b")]
     found = judge.judge([Comparison(USER, *one) for one in asked])
     assert found == [
@@ -46,8 +46,8 @@ def test_verdicts_come_back_in_order(server: JudgeServer) -> None:
     ]
 
 
-def test_texts_are_pasted_as_they_are(server: JudgeServer) -> None:
-    PreferenceJudge("m", base_url=server.base_url).judge([Comparison(USER, "{prompt} {first}", "{second} {0}")])
+def test_texts_are_pasted_as_they_are(server: Server) -> None:
+    PreferenceJudge("m", base_url=server.url).judge([Comparison(USER, "{prompt} {first}", "{second} {0}")])
     (text,) = server.texts
     assert "user: Which {second}?" in text
     assert "<answer_a>\n{prompt} {first}\n</answer_a>" in text
@@ -62,8 +62,8 @@ def test_a_template_has_each_placeholder_once(template: str) -> None:
 
 def test_what_was_said_before_a_server_failed_is_carried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "unused")
-    server = JudgeServer(lambda _, n: (200, "Verdict: A") if n <= 2 else (401, "your key ran out"))
-    judge = PreferenceJudge("m", base_url=server.base_url, concurrency=1)
+    server = Server(lambda _, n: (200, "Verdict: A") if n <= 2 else (401, "your key ran out"))
+    judge = PreferenceJudge("m", base_url=server.url, concurrency=1)
     with pytest.raises(JudgingStopped, match="your key ran out") as stopped:
         judge.judge([Comparison(USER, "a", "b")] * 4)
     assert stopped.value.judgements == [Judgement("first")] * 2 + [Judgement(error="server_failed")] * 2

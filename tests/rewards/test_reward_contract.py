@@ -12,8 +12,17 @@ import rewards
 from rewards.protocol import Group, RewardModel, Score
 from tiny_models import armorm, scalar
 from tiny_pairrm import pairrm
+from tiny_rewards import grm, inform, qrm, urm
 
-BUILDERS: dict[str, Callable[[Path], object]] = {"armorm": armorm, "scalar": scalar, "pairrm": pairrm}
+BUILDERS: dict[str, Callable[[Path], object]] = {
+    "armorm": armorm,
+    "grm": grm,
+    "inform": inform,
+    "pairrm": pairrm,
+    "qrm": qrm,
+    "scalar": scalar,
+    "urm": urm,
+}
 FIRST = Group(
     [{"role": "user", "content": "Name a colour."}],
     ["Blue.", "", "A long answer about red. " * 30, "\u4e2d\u6587 \U0001f600", "<|eot_id|>[SEP][PAD]"],

@@ -16,7 +16,7 @@ from evolve.recipe.stored import stored_recipe
 from evolve.reports.agreement import judged_selections, sample_of, text_of_figures
 from evolve.run import Run
 from fake_runs import Made
-from judge_server import JudgeServer
+from judge_server import Server
 from prompts.errors import UserError
 
 pytest.importorskip("openai")
@@ -46,22 +46,20 @@ class Rule:
 
 
 @pytest.fixture
-def server(made: Made, monkeypatch: pytest.MonkeyPatch) -> Iterator[JudgeServer]:
+def server(made: Made, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     monkeypatch.setenv("OPENAI_API_KEY", "unused")
-    server = JudgeServer(Rule(made.run))
+    server = Server(Rule(made.run))
     yield server
     server.close()
 
 
-def judged(
-    made: Made, server: JudgeServer, metrics: tuple[str, ...] = ("map", "eva"), **options: Any
-) -> dict[str, Any]:
+def judged(made: Made, server: Server, metrics: tuple[str, ...] = ("map", "eva"), **options: Any) -> dict[str, Any]:
     recipes = [stored_recipe(made.run, 1, {"selection.metric": metric}) for metric in metrics]
-    given: dict[str, Any] = {"model": "m", "base_url": server.base_url, "n": 1000, "seed": 0, "template": None}
+    given: dict[str, Any] = {"model": "m", "base_url": server.url, "n": 1000, "seed": 0, "template": None}
     return judged_selections(made.run, 1, recipes, **(given | {"max_tokens": 99, "parallel": 4} | options))
 
 
-def test_the_figures_are_those_of_the_rule(made: Made, server: JudgeServer) -> None:
+def test_the_figures_are_those_of_the_rule(made: Made, server: Server) -> None:
     found = judged(made, server, model="counted")
     everything = found["all"]
     n = everything["pairs"]
@@ -85,7 +83,7 @@ def test_the_figures_are_those_of_the_rule(made: Made, server: JudgeServer) -> N
     assert all(len(line) <= 120 for line in told.splitlines())
 
 
-def test_nothing_is_asked_twice(made: Made, server: JudgeServer) -> None:
+def test_nothing_is_asked_twice(made: Made, server: Server) -> None:
     first = judged(made, server, ("map",), model="once")
     assert first["asked_now"] == len(server.requests) == 2 * first["all"]["pairs"]
     both = judged(made, server, model="once")
@@ -98,10 +96,10 @@ def test_nothing_is_asked_twice(made: Made, server: JudgeServer) -> None:
 def test_a_server_that_dies_costs_only_what_it_did_not_answer(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "unused")
     rule = Rule(made.run)
-    dying = JudgeServer(lambda text, n: rule(text, n) if n <= 5 else (401, "no more money"))
-    whole = JudgeServer(rule)
+    dying = Server(lambda text, n: rule(text, n) if n <= 5 else (401, "no more money"))
+    whole = Server(rule)
     with pytest.raises(UserError, match="no more money"):
-        judged(made, dying, ("map",), base_url=dying.base_url, model="dies", parallel=1)
+        judged(made, dying, ("map",), base_url=dying.url, model="dies", parallel=1)
     # The same judge at another address is another judge: the pool is asked by the id of the first.
     pool = Pool(made.run / "pool")
     kept = [
@@ -133,15 +131,15 @@ def test_samples_nest_and_meet(made: Made) -> None:
     assert inside <= set(sample_of("b", half, 8, 1).pairs.ids)
 
 
-def test_the_command_prints_json(made: Made, server: JudgeServer) -> None:
-    command = ["judge", f"{made.run}/", "--model", "m", "--base-url", server.base_url, "--n", "3", "--json"]
+def test_the_command_prints_json(made: Made, server: Server) -> None:
+    command = ["judge", f"{made.run}/", "--model", "m", "--base-url", server.url, "--n", "3", "--json"]
     result = CliRunner().invoke(app, [*command, "--metric", "map, eva"])
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
     assert [one["sampled"] for one in found["selections"]] == [3, 3]
 
 
-def test_own_templates_are_another_judge(made: Made, server: JudgeServer, tmp_path: Path) -> None:
+def test_own_templates_are_another_judge(made: Made, server: Server, tmp_path: Path) -> None:
     template = tmp_path / "question.txt"
     template.write_text(
         "{prompt} <answer_a>\n{first}\n</answer_a> <answer_b>\n{second}\n</answer_b> Verdict:", encoding="utf-8"
