@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from evolve.exports.dataset_info import TAGS, Entries
-from evolve.exports.paper import BATCH
-from evolve.exports.setup import Setup, as_yaml, commented
+from evolve.exports.setup import Setup, as_yaml
 
 
 def rows(pair: dict[str, Any]) -> list[dict[str, Any]]:
@@ -39,15 +38,15 @@ def configs(setup: Setup) -> dict[str, str]:
         values |= {"eval_dataset": setup.test.stem, "eval_strategy": "epoch"} if setup.test else {}
         values |= template(setup.template)
         values |= {"cutoff_len": setup.max_length, "output_dir": setup.output(method), "num_train_epochs": 1.0}
-        values |= {"per_device_train_batch_size": 1, "gradient_accumulation_steps": BATCH}
+        values |= {"per_device_train_batch_size": 1, "gradient_accumulation_steps": setup.epoch.batch}
         values |= {"learning_rate": training.learning_rate, "lr_scheduler_type": "cosine"}
-        values |= {"warmup_steps": setup.warmup_steps, "bf16": True, "report_to": "none"}
+        values |= {"warmup_steps": setup.epoch.warmup_steps, "bf16": True, "report_to": "none"}
         head = [
             "LLaMA-Factory 0.9.5: llamafactory-cli train THIS_FILE.",
             f"Hyperparameters: the paper's Table 3, {training.row}.",
             "On several GPUs divide gradient_accumulation_steps by their number.",
         ]
-        shown[f"{method}.yaml"] = commented([*head, *setup.notes]) + as_yaml(values)
+        shown[f"{method}.yaml"] = setup.head(*head) + as_yaml(values)
     return shown
 
 

@@ -27,7 +27,7 @@ ODD = 'it\'s a "model" $HOME `x` {y} #1 caf\u00e9 \U0001f600 \x7f'
 def setup(tmp_path: Path, **changes: Any) -> Setup:
     dpo, simpo = training("Llama", "ArmoRM", 1)
     given: dict[str, Any] = {"data": tmp_path / ODD / "train.jsonl", "test": tmp_path / ODD / "test.jsonl"}
-    given |= {"n_pairs": 1_000, "policy": ODD, "dpo": dpo, "simpo": simpo, "max_length": 2048, "notes": ("a note",)}
+    given |= {"n_pairs": 10_000, "policy": ODD, "dpo": dpo, "simpo": simpo, "max_length": 2048, "notes": ("a note",)}
     return Setup(**given | changes)
 
 
@@ -99,7 +99,7 @@ def test_the_hyperparameters_are_those_of_the_paper(tmp_path: Path) -> None:
         assert (dpo.learning_rate, dpo.beta) == of_dpo
         assert (simpo.learning_rate, simpo.beta, simpo.gamma) == of_simpo
     given = setup(tmp_path)
-    assert (given.steps, given.warmup_steps) == (8, 1)
+    assert (given.epoch.steps, given.epoch.warmup_steps) == (79, 8)
     scripts = {end: constants(text) for end, text in FORMS["trl"].configs(given).items()}
     assert (scripts["dpo.py"]["learning_rate"], scripts["dpo.py"]["beta"]) == (7e-7, 0.01)
     asked = {"loss_type": "simpo", "beta": 10.0, "simpo_gamma": 3.0, "cpo_alpha": 0.0, "learning_rate": 1e-6}
