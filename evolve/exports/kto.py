@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from evolve.exports.dataset_info import TAGS, Entries
+from evolve.exports.names import factory_notes, factory_template
 from evolve.exports.paper import Epoch
 from evolve.exports.setup import Setup, as_yaml
 
@@ -91,7 +92,7 @@ def configs(setup: Setup) -> dict[str, str]:
     values: dict[str, Any] = {"model_name_or_path": setup.policy, "stage": "kto", "do_train": True}
     values |= {"finetuning_type": "full", "dataset_dir": str(setup.data.parent), "dataset": setup.data.stem}
     values |= {"eval_dataset": setup.test.stem, "eval_strategy": "epoch"} if setup.test else {}
-    values |= {"template": "llama3"} if "<|start_header_id|>" in setup.template else {}
+    values |= factory_template(setup.template)
     values |= {"cutoff_len": setup.max_length, "output_dir": setup.output("kto"), "bf16": True, "report_to": "none"}
     values |= {"num_train_epochs": 1.0, "per_device_train_batch_size": size}
     values |= {"gradient_accumulation_steps": epoch.batch // size, "learning_rate": setup.dpo.learning_rate}
@@ -100,5 +101,6 @@ def configs(setup: Setup) -> dict[str, str]:
         "LLaMA-Factory 0.9.5: llamafactory-cli train THIS_FILE.",
         said,
         "On several GPUs divide gradient_accumulation_steps by their number.",
+        *factory_notes(setup.template),
     ]
     return {"kto.py": script, "kto.yaml": setup.head(*head, epoch=epoch) + as_yaml(values)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from evolve.exports.names import swift_names, swift_notes
 from evolve.exports.setup import Setup, as_command
 
 
@@ -17,8 +18,7 @@ def configs(setup: Setup) -> dict[str, str]:
     shown = {}
     for method, training in (("dpo", setup.dpo), ("simpo", setup.simpo)):
         options: dict[str, Any] = {"--rlhf_type": method, "--model": setup.policy}
-        if "<|start_header_id|>" in setup.template:  # a folder's name does not tell it
-            options |= {"--model_type": "llama", "--template": "llama3"}
+        options |= swift_names(setup.template)
         options |= {"--dataset": setup.data, "--val_dataset": setup.test}
         options |= {"--split_dataset_ratio": None if setup.test else 0, "--loss_scale": "last_round"}
         options |= {"--beta": training.beta, "--learning_rate": training.learning_rate}
@@ -30,6 +30,7 @@ def configs(setup: Setup) -> dict[str, str]:
         head = [
             f"ms-swift 4.6.0: sh THIS_FILE. Hyperparameters: the paper's Table 3, {training.row}.",
             "On several GPUs divide --gradient_accumulation_steps by their number.",
+            *swift_notes(setup.template),
         ]
         shown[f"{method}.sh"] = setup.head(*head) + as_command(["swift", "rlhf"], options)
     return shown
