@@ -7,8 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from evolve.exports.paper import BATCH
-from evolve.exports.setup import Setup, as_yaml, commented
+from evolve.exports.setup import Setup, as_yaml
 
 
 def rows(pair: dict[str, Any]) -> list[dict[str, Any]]:
@@ -25,14 +24,14 @@ def configs(setup: Setup) -> dict[str, str]:
         values |= {"skip_prepare_dataset": True, "datasets": [_dataset(setup.data)]}
         values |= {"test_datasets": [_dataset(setup.test)]} if setup.test else {}
         values |= {"sequence_len": setup.max_length, "output_dir": setup.output(method), "num_epochs": 1}
-        values |= {"micro_batch_size": 1, "gradient_accumulation_steps": BATCH, "optimizer": "adamw_torch"}
+        values |= {"micro_batch_size": 1, "gradient_accumulation_steps": setup.epoch.batch, "optimizer": "adamw_torch"}
         values |= {"learning_rate": training.learning_rate, "lr_scheduler": "cosine"}
-        values |= {"warmup_steps": setup.warmup_steps, "bf16": "auto", "gradient_checkpointing": True}
+        values |= {"warmup_steps": setup.epoch.warmup_steps, "bf16": "auto", "gradient_checkpointing": True}
         head = [
             f"axolotl 0.21.0: axolotl train THIS_FILE. Hyperparameters: the paper's Table 3, {training.row}.",
             "On several GPUs divide gradient_accumulation_steps by their number.",
         ]
-        shown[f"{method}.yaml"] = commented([*head, *setup.notes]) + as_yaml(values)
+        shown[f"{method}.yaml"] = setup.head(*head) + as_yaml(values)
     return shown
 
 

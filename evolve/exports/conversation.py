@@ -6,8 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from evolve.exports.paper import BATCH, WARM_UP
-from evolve.exports.setup import Setup, as_command, commented
+from evolve.exports.setup import Setup, as_command
 
 
 def rows(pair: dict[str, Any]) -> list[dict[str, Any]]:
@@ -21,10 +20,10 @@ def configs(setup: Setup) -> dict[str, str]:
     options |= {"--data.dataset": setup.data, "--data.apply_chat_template": True, "--data.max_len": setup.max_length}
     if setup.test:
         options |= {"--eval.dataset": setup.test, "--eval.split": "train"}  # a file's only split
-    options |= {"--train.batch_size": BATCH, "--train.micro_batch_size": 1, "--train.max_epochs": 1}
-    options |= {"--adam.lr": setup.dpo.learning_rate, "--lr_warmup_ratio": WARM_UP}
+    options |= {"--train.batch_size": setup.epoch.batch, "--train.micro_batch_size": 1, "--train.max_epochs": 1}
+    options |= {"--adam.lr": setup.dpo.learning_rate, "--lr_warmup_ratio": setup.epoch.warm_up}
     options |= {"--lr_scheduler": "cosine_with_min_lr", "--min_lr_ratio": 0.0}  # it gives every scheduler a least rate
     options |= {"--model.gradient_checkpointing_enable": True, "--ckpt.output_dir": setup.output("dpo")}
     head = [f"OpenRLHF 0.11.2: sh THIS_FILE. Hyperparameters: the paper's Table 3, {setup.dpo.row}."]
     command = as_command(["deepspeed", "--module", "openrlhf.cli.train_dpo"], options)
-    return {"dpo.sh": commented([*head, *setup.notes]) + command}
+    return {"dpo.sh": setup.head(*head) + command}

@@ -22,16 +22,15 @@ TAGS = {
 Entries = dict[str, dict[str, Any]]
 
 
-def check(folder: Path, entries: Entries, force: bool) -> None:
+def check(folder: Path, entries: Entries, earlier: Entries, force: bool) -> None:
     """Raise `UserError` if the folder's description can't be added to, or, without `force`, has another dataset of one
-    of these names.
+    of these names; `earlier` are entries of an export that this one replaces.
     """
     refuse_own(folder / NAME)
     described = _described(folder)
     for name, entry in entries.items():
         there = described.get(name)
-        ours = {key: value for key, value in there.items() if key in entry} if isinstance(there, dict) else there
-        if there is not None and ours != entry and not force:
+        if there is not None and not _says(there, entry) and there != earlier.get(name) and not force:
             raise UserError(
                 f"{folder / NAME} describes another dataset by the name {name}. Give another --out, or --force to "
                 "replace the description."
@@ -39,11 +38,46 @@ def check(folder: Path, entries: Entries, force: bool) -> None:
 
 
 def describe(folder: Path, entries: Entries) -> None:
-    """Add entries to the folder's description; keys of an entry that are a user's own stay."""
+    """Add entries to the folder's description; keys that a user has added to the same entry stay."""
     described = _described(folder)  # as it is now: another export may have added to it
     for name, entry in entries.items():
-        earlier = described.get(name)
-        described[name] = (earlier if isinstance(earlier, dict) else {}) | entry
+        there = described.get(name)
+        described[name] = there | entry if isinstance(there, dict) and _says(there, entry) else entry
+    _write(folder, described)
+
+
+def forget(folder: Path, stale: Entries) -> list[str]:
+    """Remove entries of an earlier export from the folder's description, and the description where nothing else is in
+    it; returns lines that say so. An entry that was changed since stays, and so does a description that can't be read.
+    """
+    if not stale:
+        return []
+    path, said = folder / NAME, []
+    try:
+        described = _described(folder)
+        for name, entry in stale.items():
+            if name not in described:
+                continue
+            if described[name] == entry:
+                del described[name]
+                said.append(f"removed {name} from {path}: of an earlier export")
+            else:
+                said.append(f"{name} in {path} is of an earlier export, and stays: it was changed since")
+        if said and not described:
+            path.unlink()
+        elif said:
+            _write(folder, described)
+    except (OSError, UserError) as error:
+        return [f"{', '.join(stale)} of an earlier export may still be in {path}: {error}"]
+    return said
+
+
+def _says(there: Any, entry: dict[str, Any]) -> bool:
+    """Whether an entry says all that `entry` does, whatever else."""
+    return isinstance(there, dict) and {key: value for key, value in there.items() if key in entry} == entry
+
+
+def _write(folder: Path, described: dict[str, Any]) -> None:
     with output_file(folder / NAME) as file:
         file.write((json.dumps(described, indent=2, ensure_ascii=False) + "\n").encode())
 

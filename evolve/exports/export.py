@@ -11,6 +11,7 @@ from typing import Any, get_args
 
 from evolve.datasets.folder import find_dataset
 from evolve.exports import dataset_info, responses
+from evolve.exports.dataset_info import Entries
 from evolve.exports.forms import FORMS, lines_of
 from evolve.exports.lines import batches_of, write_sides
 from evolve.exports.paper import MAX_LENGTH, MAX_PROMPT_LENGTH, training
@@ -18,7 +19,7 @@ from evolve.exports.seen import Limits, Seen
 from evolve.exports.setup import Setup
 from evolve.exports.split import Families, is_held_out, share_of
 from evolve.exports.template import PolicyTemplate, policy_template
-from evolve.exports.written import Written
+from evolve.exports.written import Earlier, Written, remove_stale
 from evolve.pool.lookup import Lookup
 from evolve.pool.output import is_special, output_file
 from evolve.recipe.choices import ExportForm
@@ -70,9 +71,17 @@ def export(
         return Export(run, name, out, wish).write()
     written = Written(run.folder)
     written.check(out, force)
+    earlier = written.earlier(out)
     said = responses.write(run, out)
-    written.keep(out)
-    return said
+    gone = _remove_stale(out, [out], {}, earlier)
+    written.keep(out, [out], {})
+    return "\n".join([said, *(f"  {line}" for line in gone)])
+
+
+def _remove_stale(data: Path, files: list[Path], entries: Entries, earlier: Earlier) -> list[str]:
+    """Remove what was beside an earlier export to `data` and is not beside this one."""
+    stale = {name: entry for name, entry in earlier.entries.items() if name not in entries}
+    return [*remove_stale(earlier, files), *dataset_info.forget(data.parent, stale)]
 
 
 def _check(name: str, wish: Wish) -> None:
@@ -104,22 +113,26 @@ class Export:
         beside = not any(map(is_special, self._paths.values()))  # nothing can be beside a pipe
         configs = self._configs([]) if beside else {}
         entries = self._form.entries([*self._paths.values()]) if self._form.entries and beside else {}
+        earlier = written.earlier(data) if beside else Earlier()
         if entries and data.name == dataset_info.NAME:
             raise UserError(f"{data} is LLaMA-Factory's description of a folder's files. Give another --out.")
         if entries:
-            dataset_info.check(data.parent, entries, self._wish.force)
+            dataset_info.check(data.parent, entries, earlier.entries, self._wish.force)
         for path in [*self._paths.values(), *configs]:
             written.check(path, self._wish.force)
         write_sides(self._paths, self._lines())
-        for path in self._paths.values():
-            written.keep(path)
+        files = [*self._paths.values()]
+        written.keep(data, files, entries, earlier)  # also after a kill from here on
         if entries:
             dataset_info.describe(data.parent, entries)
         told = [*self._seen.said(), *self._untold, *(self._warnings() if beside else [])]
         for path, content in self._configs(told).items() if beside else ():
             with output_file(path) as file:
                 file.write(content.encode(errors="surrogateescape"))  # paths of any bytes
-            written.keep(path)
+            files.append(path)
+            written.keep(data, files, entries, earlier)
+        told += _remove_stale(data, files, entries, earlier)
+        written.keep(data, files, entries)
         said = [f"{path}: {self._n[side]:,} pairs for {self._name}" for side, path in self._paths.items()]
         said += [f"  {line}" for line in told]
         return "\n".join(said + [f"train with it: {', '.join(map(str, configs))}"] * bool(configs))

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from evolve.exports.dataset_info import TAGS, Entries
-from evolve.exports.paper import BATCH
-from evolve.exports.setup import Setup, as_yaml, commented
+from evolve.exports.names import factory_notes, factory_template
+from evolve.exports.setup import Setup, as_yaml
 
 
 def rows(pair: dict[str, Any]) -> list[dict[str, Any]]:
@@ -37,21 +37,16 @@ def configs(setup: Setup) -> dict[str, str]:
         values |= {"finetuning_type": "full", "pref_beta": training.beta} | loss
         values |= {"dataset_dir": str(setup.data.parent), "dataset": setup.data.stem}
         values |= {"eval_dataset": setup.test.stem, "eval_strategy": "epoch"} if setup.test else {}
-        values |= template(setup.template)
+        values |= factory_template(setup.template)
         values |= {"cutoff_len": setup.max_length, "output_dir": setup.output(method), "num_train_epochs": 1.0}
-        values |= {"per_device_train_batch_size": 1, "gradient_accumulation_steps": BATCH}
+        values |= {"per_device_train_batch_size": 1, "gradient_accumulation_steps": setup.epoch.batch}
         values |= {"learning_rate": training.learning_rate, "lr_scheduler_type": "cosine"}
-        values |= {"warmup_steps": setup.warmup_steps, "bf16": True, "report_to": "none"}
+        values |= {"warmup_steps": setup.epoch.warmup_steps, "bf16": True, "report_to": "none"}
         head = [
             "LLaMA-Factory 0.9.5: llamafactory-cli train THIS_FILE.",
             f"Hyperparameters: the paper's Table 3, {training.row}.",
             "On several GPUs divide gradient_accumulation_steps by their number.",
+            *factory_notes(setup.template),
         ]
-        shown[f"{method}.yaml"] = commented([*head, *setup.notes]) + as_yaml(values)
+        shown[f"{method}.yaml"] = setup.head(*head) + as_yaml(values)
     return shown
-
-
-def template(text: str) -> dict[str, str]:
-    """Which of its own templates writes what the policy's does. Where none is named it reads the tokenizer's."""
-    known = {"<|start_header_id|>": "llama3", "<start_of_turn>": "gemma2"}
-    return next(({"template": name} for mark, name in known.items() if mark in text), {})

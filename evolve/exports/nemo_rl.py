@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
 import shlex
 from pathlib import Path
 from typing import Any
 
-from evolve.exports.paper import BATCH
-from evolve.exports.setup import Setup, commented
+from evolve.exports.setup import Setup
 
 
 def rows(pair: dict[str, Any]) -> list[dict[str, Any]]:
@@ -19,25 +19,24 @@ def rows(pair: dict[str, Any]) -> list[dict[str, Any]]:
 
 def configs(setup: Setup) -> dict[str, str]:
     """For `sh FILE` in a checkout of NeMo-RL: its own dpo.yaml, with these values in place. It has no SimPO."""
-    cosine = {"T_max": max(1, setup.steps - setup.warmup_steps)}
-    schedule: list[Any] = [
-        {
-            "name": "torch.optim.lr_scheduler.LinearLR",
-            "kwargs": {"start_factor": 0.1, "total_iters": setup.warmup_steps},
-        },
-        {"name": "torch.optim.lr_scheduler.CosineAnnealingLR", "kwargs": cosine},
-        {"milestones": [setup.warmup_steps]},
-    ]
+    epoch = setup.epoch  # of full batches: it drops the last one where it is not
+    n_warm_up = math.ceil(epoch.warm_up * epoch.full_steps)
+    linear, cosine = (f"torch.optim.lr_scheduler.{name}" for name in ("LinearLR", "CosineAnnealingLR"))
+    warm_up = {"name": linear, "kwargs": {"start_factor": 0.1, "total_iters": n_warm_up}}
+    rest = {"name": cosine, "kwargs": {"T_max": max(1, epoch.full_steps - n_warm_up)}}
+    # Its own schedule is a list, which only another list can replace.
+    schedule: list[Any] = [warm_up, rest] if n_warm_up else [rest]
+    schedule += [{"milestones": [n_warm_up] if n_warm_up else []}]
     values: dict[str, Any] = {
         "policy.model_name": setup.policy,
         "policy.tokenizer.name": setup.policy,
         "policy.max_total_sequence_length": setup.max_length,
-        "policy.train_global_batch_size": BATCH,
+        "policy.train_global_batch_size": epoch.batch,
         "policy.train_micro_batch_size": 1,
         "policy.optimizer.kwargs.lr": setup.dpo.learning_rate,
         "policy.scheduler": schedule,
         "dpo.reference_policy_kl_penalty": setup.dpo.beta,
-        "dpo.max_num_steps": setup.steps,
+        "dpo.max_num_steps": epoch.full_steps,
         "data.train": _dataset(setup.data),
         "data.validation": _dataset(setup.test) if setup.test else None,
         "checkpointing.checkpoint_dir": setup.output("dpo"),
@@ -48,7 +47,7 @@ def configs(setup: Setup) -> dict[str, str]:
     head = [
         f"NeMo-RL 7ea279ab: sh THIS_FILE, in its checkout. Hyperparameters: the paper's Table 3, {setup.dpo.row}.",
     ]
-    return {"dpo.sh": commented([*head, *setup.notes]) + " \\\n  ".join(lines) + "\n"}
+    return {"dpo.sh": setup.head(*head) + " \\\n  ".join(lines) + "\n"}
 
 
 def _dataset(path: Path) -> dict[str, Any]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evolve.exports.paper import BATCH, WARM_UP, Training
+from evolve.exports.paper import Epoch, Training
 
 # What YAML takes in double quotes only when it is escaped.
 _ESCAPED = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
@@ -39,13 +38,13 @@ class Setup:
         return str(self.data.with_name(f"{self.data.stem}-{method}"))
 
     @property
-    def steps(self) -> int:
-        """Steps of the one epoch."""
-        return max(1, math.ceil(self.n_pairs / BATCH))
+    def epoch(self) -> Epoch:
+        """The one epoch over the pairs."""
+        return Epoch(self.n_pairs)
 
-    @property
-    def warmup_steps(self) -> int:
-        return math.ceil(WARM_UP * self.steps)
+    def head(self, *lines: str, epoch: Epoch | None = None) -> str:
+        """The comment at the top of a configuration: `lines`, what is not the paper's, and the notes."""
+        return commented([*lines, *(epoch or self.epoch).told, *self.notes])
 
 
 def commented(lines: list[str]) -> str:

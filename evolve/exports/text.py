@@ -6,8 +6,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from evolve.exports.paper import BATCH
-from evolve.exports.setup import Setup, as_yaml, commented
+from evolve.exports.setup import Setup, as_yaml
 from prompts import Message
 
 SAID = "\U000f0f0fsaid\U000f0f0f"  # an answer that no template changes and no user types
@@ -51,9 +50,13 @@ def configs(setup: Setup) -> dict[str, str]:
         for split, path in files.items()
     }
     training: dict[str, Any] = {"trainer_type": "TRL_DPO", "output_dir": setup.output("dpo"), "num_train_epochs": 1}
-    training |= {"per_device_train_batch_size": 1, "gradient_accumulation_steps": BATCH, "optimizer": "adamw_torch"}
+    training |= {
+        "per_device_train_batch_size": 1,
+        "gradient_accumulation_steps": setup.epoch.batch,
+        "optimizer": "adamw_torch",
+    }
     training |= {"learning_rate": setup.dpo.learning_rate, "lr_scheduler_type": "cosine"}
-    training |= {"warmup_steps": setup.warmup_steps}
+    training |= {"warmup_steps": setup.epoch.warmup_steps}
     training |= {"trainer_kwargs": {"beta": setup.dpo.beta, "max_length": setup.max_length}}
     model = {"model_name": setup.policy, "model_max_length": setup.max_length, "torch_dtype_str": "bfloat16"}
     head = [
@@ -61,4 +64,4 @@ def configs(setup: Setup) -> dict[str, str]:
         "On several GPUs divide gradient_accumulation_steps by their number.",
     ]
     text = as_yaml({"model": model, "data": data, "training": training})
-    return {"dpo.yaml": commented([*head, *setup.notes]) + text}
+    return {"dpo.yaml": setup.head(*head) + text}

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from evolve.exports.paper import BATCH, Training
-from evolve.exports.setup import Setup, commented
+from evolve.exports.paper import Training
+from evolve.exports.setup import Setup
 
 
 def rows(pair: dict[str, Any]) -> list[dict[str, Any]]:
@@ -24,7 +24,7 @@ from datasets import load_dataset
 {imports}
 
 GPU = torch.cuda.is_available()
-SIZE = 1 if GPU else 16  # pairs on a device at once
+SIZE = 1 if GPU else {size}  # pairs on a device at once
 {values}
 config = {name}Config(
 {options}
@@ -33,6 +33,7 @@ config = {name}Config(
     gradient_accumulation_steps=max(1, {batch} // (SIZE * int(os.environ.get("WORLD_SIZE", "1")))),
     num_train_epochs=1,
     lr_scheduler_type="cosine",
+    logging_steps=1,
     bf16=GPU,
     use_cpu=not GPU,
     report_to=[],
@@ -77,16 +78,17 @@ def _script(
     tokenizer: str = "",
 ) -> str:
     options = {"output_dir": setup.output(method), "beta": training.beta} | more
-    options |= {"learning_rate": training.learning_rate, "warmup_steps": setup.warmup_steps}
+    options |= {"learning_rate": training.learning_rate, "warmup_steps": setup.epoch.warmup_steps}
     options |= {"max_length": setup.max_length, "eval_strategy": "epoch" if setup.test else "no"}
     files = {"train": str(setup.data)} | ({"test": str(setup.test)} if setup.test else {})
     head = [f"TRL 1.16.0: python THIS_FILE. Hyperparameters: the paper's Table 3, {training.row}."]
     return SCRIPT.format(
-        head=commented([*head, *setup.notes]).rstrip(),
+        head=setup.head(*head).rstrip(),
         imports=imports,
         values=f"POLICY = {setup.policy!a}\nFILES = {files!a}",
         name=name,
         options="\n".join(f"    {key}={value!a}," for key, value in options.items()),
-        batch=BATCH,
+        size=min(16, setup.epoch.batch),
+        batch=setup.epoch.batch,
         tokenizer=tokenizer,
     )

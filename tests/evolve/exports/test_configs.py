@@ -27,7 +27,7 @@ ODD = 'it\'s a "model" $HOME `x` {y} #1 caf\u00e9 \U0001f600 \x7f'
 def setup(tmp_path: Path, **changes: Any) -> Setup:
     dpo, simpo = training("Llama", "ArmoRM", 1)
     given: dict[str, Any] = {"data": tmp_path / ODD / "train.jsonl", "test": tmp_path / ODD / "test.jsonl"}
-    given |= {"n_pairs": 1_000, "policy": ODD, "dpo": dpo, "simpo": simpo, "max_length": 2048, "notes": ("a note",)}
+    given |= {"n_pairs": 10_000, "policy": ODD, "dpo": dpo, "simpo": simpo, "max_length": 2048, "notes": ("a note",)}
     return Setup(**given | changes)
 
 
@@ -99,7 +99,7 @@ def test_the_hyperparameters_are_those_of_the_paper(tmp_path: Path) -> None:
         assert (dpo.learning_rate, dpo.beta) == of_dpo
         assert (simpo.learning_rate, simpo.beta, simpo.gamma) == of_simpo
     given = setup(tmp_path)
-    assert (given.steps, given.warmup_steps) == (8, 1)
+    assert (given.epoch.steps, given.epoch.warmup_steps) == (79, 8)
     scripts = {end: constants(text) for end, text in FORMS["trl"].configs(given).items()}
     assert (scripts["dpo.py"]["learning_rate"], scripts["dpo.py"]["beta"]) == (7e-7, 0.01)
     asked = {"loss_type": "simpo", "beta": 10.0, "simpo_gamma": 3.0, "cpo_alpha": 0.0, "learning_rate": 1e-6}
@@ -114,10 +114,38 @@ def test_the_hyperparameters_are_those_of_the_paper(tmp_path: Path) -> None:
         assert any(option in text for text in FORMS[name].configs(given).values())
 
 
+LLAMA_3 = "{{ '<|start_header_id|>' }}"
+LLAMA_3_1 = LLAMA_3 + r"""{{- "Cutting Knowledge Date: December 2023\n" }}{{- "Today Date: " + date_string }}"""
+GEMMA, CHATML = "<start_of_turn>", "<|im_start|>"
+QWEN_2_5 = CHATML + "You are Qwen, created by Alibaba Cloud. You are a helpful assistant."
+
+
 def test_the_template_of_llamafactory_is_named_only_where_it_is_known(tmp_path: Path) -> None:
-    for text, expected in (("<|start_header_id|>", "llama3"), ("<start_of_turn>", "gemma2"), ("<|im_start|>", None)):
-        config = FORMS["llamafactory"].configs(setup(tmp_path, template=text))["dpo.yaml"]
-        assert yaml.safe_load(config).get("template") == expected
+    known = {LLAMA_3: "llama3", LLAMA_3_1: "llama3", GEMMA: "gemma2", CHATML: None, QWEN_2_5: None, "": None}
+    for text, expected in known.items():
+        for form, end in (("llamafactory", "dpo.yaml"), ("kto", "kto.yaml")):
+            config = FORMS[form].configs(setup(tmp_path, template=text))[end]
+            assert yaml.safe_load(config).get("template") == expected
+            assert ("leaves out the dates" in config) == (text == LLAMA_3_1)
+
+
+def test_model_and_template_of_swift_are_named_where_it_can_not_tell_them(tmp_path: Path) -> None:
+    """Llama 3.1, 3.2 and 3.3 write dates into the system turn, which the template llama3 would leave out."""
+    known = {
+        LLAMA_3: ["llama", "llama3"],
+        LLAMA_3_1: ["llama", "llama3_2"],
+        QWEN_2_5: ["qwen2", "qwen2_5"],
+        GEMMA: None,
+        CHATML: None,
+        "": None,
+    }
+    for text, expected in known.items():
+        for config in FORMS["swift"].configs(setup(tmp_path, template=text)).values():
+            words = arguments(config, tmp_path)
+            options = ["--model_type", "--template"]
+            named = [words[words.index(option) + 1] for option in options] if options[0] in words else None
+            assert named == expected
+            assert ("the day of training" in config) == (text == LLAMA_3_1)
 
 
 def test_configurations_lie_beside_the_data_and_nobody_s_file_is_written_over(tmp_path: Path) -> None:

@@ -10,15 +10,23 @@ import pytest
 
 from evolve.exports.export import export
 from fake_runs import prompt, write_source
-from templated_runs import templated, view
+from templated_runs import EMBEDDED, templated, view
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs")
-    source = write_source(folder / "x.jsonl", [prompt(i) for i in range(8)])
+    source = write_source(folder / "x.jsonl", [prompt(i) for i in range(16)])
     templated(source, folder / "run", evolve__strategies=["deepen"], sampling__max_tokens=20)
     return folder
+
+
+def moved(trained: Path) -> float:
+    """How far training has moved the weights of the embedded policy, at most."""
+    from transformers import AutoModelForCausalLM
+
+    of = [AutoModelForCausalLM.from_pretrained(one, dtype="float32").state_dict() for one in (EMBEDDED, trained)]
+    return max(float((of[1][name] - weight).abs().max()) for name, weight in of[0].items())
 
 
 @pytest.mark.parametrize(("form", "method"), [("trl", "dpo"), ("trl", "simpo"), ("kto", "kto")])
@@ -28,7 +36,11 @@ def test_a_program_trains_and_saves(
     monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
     export(view(folder / "run"), form, tmp_path / "out", test="30%")
     ran: dict[str, Any] = runpy.run_path(str(tmp_path / "out" / f"train-{method}.py"))
-    assert ran["trainer"].state.global_step == 1
-    assert ran["trainer"].state.log_history[-1]["epoch"] == 1.0
+    state = ran["trainer"].state
+    assert state.global_step >= 5
+    assert state.log_history[-1]["epoch"] == 1.0
+    rates = [entry["learning_rate"] for entry in state.log_history if "learning_rate" in entry]
+    assert sum(rate > 0 for rate in rates) >= 5
     assert any("eval_loss" in entry for entry in ran["trainer"].state.log_history)
     assert (tmp_path / "out" / f"train-{method}" / "model.safetensors").is_file()
+    assert moved(tmp_path / "out" / f"train-{method}") > 0
