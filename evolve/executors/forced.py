@@ -21,9 +21,9 @@ from evolve.sources.preferences import Preferences, open_preferences
 from evolve.watch.tally import Tally
 from evolve.workers.given import GivenWorker, draw_given
 from evolve.workers.refer import agreement, refer_missing, unreferred
+from generation.engine import is_fake
 from generation.logprobs import Forcing, load_forcing
 from generation.template import template_arguments
-from generation.engines.fake import is_fake
 from prompts import content_id, load_rewrite_templates
 from prompts.errors import UserError
 

@@ -23,7 +23,7 @@ from evolve.pool.lookup import Lookup
 from evolve.pool.output import is_special, output_file
 from evolve.recipe.choices import ExportForm
 from evolve.run import Run
-from generation.engines.fake import is_fake
+from generation.engine import is_fake
 from prompts.display import shown
 from prompts.errors import UserError
 

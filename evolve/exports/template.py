@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from evolve.run import Run
 from generation.checkpoint import resolve
 from generation.conversation import ChatTokenizer
-from generation.engines.fake import is_fake
+from generation.engine import is_fake
 from generation.template import template_arguments
 from generation.turns import closing_token
 from prompts.errors import UserError

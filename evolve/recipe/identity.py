@@ -9,7 +9,7 @@ from typing import Any
 
 from evolve.recipe.fingerprint import fingerprint, is_weightless, source_digests
 from evolve.recipe.sections import Policy, Recipe, Reward
-from generation.engines.fake import is_fake
+from generation.engine import is_fake
 from generation.engines.options import moving_tokens
 from prompts import RewriteTemplate, content_id
 from rewards.loading import kind_of

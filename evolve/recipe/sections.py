@@ -12,7 +12,8 @@ from evolve.recipe.selection import Selection
 from evolve.recipe.soundness import Place, faults
 from evolve.recipe.training import Training
 from evolve.recipe.values import SEED, Day, TemplateKwargs
-from generation.engines.fake import OPTIONS, is_fake
+from generation.engine import is_fake
+from generation.engines.fake import OPTIONS
 from generation.engines.options import check_options
 from prompts import STRATEGIES
 from prompts.errors import UserError
@@ -197,5 +198,7 @@ class Recipe(Section):
         if self.selection.pair_rule == "given" and self.algorithm != "select-only":
             raise ValueError("selection.pair_rule = 'given' takes the pairs of existing data, so it needs select-only")
         if self.selection.base_share < 1 and (self.algorithm == "select-only" or self.selection.ranked == "combined"):
-            raise ValueError("selection.base_share is of D beside D'_k, and here the training set is the selected alone")
+            raise ValueError(
+                "selection.base_share is of D beside D'_k, and here the training set is the selected alone"
+            )
         return self

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from pydantic import Field, field_validator
+from pydantic import field_validator
 
 from evolve.recipe.choices import GrowingX, ImplicitForm
 from evolve.recipe.section import Section

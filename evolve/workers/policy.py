@@ -8,7 +8,7 @@ import zlib
 from evolve.recipe.sections import Recipe
 from generation import Chat, Engine, load_chat
 from generation.checkpoint import check_config, resolve
-from generation.engines.fake import is_fake
+from generation.engine import is_fake
 from generation.engines.restart import RestartingEngine
 from generation.template import template_arguments
 from generation.turns import missing_stop

@@ -25,11 +25,6 @@ OPTIONS = (
     "life",
 )  # none of them says what is asked for: they make no other sampler
 
-
-def is_fake(model: str) -> bool:
-    """Whether the policy of this name is the fake one: "fake", or "fake:NAME", which says other things."""
-    return model == "fake" or model.startswith("fake:")
-
 _ROLES = {"system": 256, "user": 257, "assistant": 258}
 
 
