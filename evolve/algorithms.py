@@ -42,6 +42,10 @@ class Steps(Protocol):
         """Rank `pairs` by the metric and select k."""
         ...
 
+    def base(self, dataset: Pairs) -> Pairs:
+        """The part of D that is trained on: all of it, or the share of eva's mix."""
+        ...
+
 
 def evolve_then_select(run: Steps) -> Outcome:
     """Algorithm 1, one iteration: evolve every prompt, select the best of D'."""
@@ -54,7 +58,7 @@ def evolve_then_select(run: Steps) -> Outcome:
         return Outcome(dataset, evolved, additional, ranking, ranking.selected, ranking.selected)
     ranking = run.top_k(additional)  # D'_k <- {d in D' | M(d) >= tau_k}
     selected = ranking.selected
-    return Outcome(dataset, evolved, additional, ranking, selected, concat(dataset, selected))  # D u D'_k
+    return Outcome(dataset, evolved, additional, ranking, selected, concat(run.base(dataset), selected))  # D u D'_k
 
 
 def select_then_evolve(run: Steps) -> Outcome:
@@ -66,7 +70,8 @@ def select_then_evolve(run: Steps) -> Outcome:
     run.grow(rewrite=seeds)
     evolved = run.evol_instruct(seeds)  # X'_k <- EvolInstruct(X_k)
     additional = run.gen_dataset(evolved.ids)  # D'_k <- GenDataset(X'_k, pi, r)
-    return Outcome(dataset, evolved, additional, ranking, additional, concat(dataset, additional))  # D u D'_k
+    train = concat(run.base(dataset), additional)  # D u D'_k
+    return Outcome(dataset, evolved, additional, ranking, additional, train)
 
 
 def select_only(run: Steps) -> Outcome:

@@ -27,7 +27,7 @@ from evolve.views.known import check_rule
 from evolve.views.length_trend import without_length_trend
 from evolve.views.outcome import Outcome, Ranking, check_k
 from evolve.views.pairs import Missing, Pairs, pairs_of
-from evolve.views.ranking import Material, rank
+from evolve.views.ranking import Material, rank, share_of
 from evolve.views.references import with_references
 from evolve.views.responses import Responses, load_responses
 from evolve.watch.stages import Stages
@@ -236,6 +236,10 @@ class Run:
     def top_k(self, pairs: Pairs) -> Ranking:
         """Rank by the recipe's metric and keep k."""
         return self.ranked_by(pairs, self.recipe.selection)
+
+    def base(self, dataset: Pairs) -> Pairs:
+        """The part of D that is trained on."""
+        return share_of(dataset, self.recipe.selection.base_share, self.recipe.sampling.seed)
 
     def ranked_by(self, pairs: Pairs, rule: Selection) -> Ranking:
         """Rank and select by another rule than the recipe's, such as another metric."""

@@ -88,3 +88,8 @@ def seed_from(*names: object) -> int:
     """
     digest = hashlib.blake2b("\x1f".join(map(str, names)).encode(), digest_size=6).digest()
     return int.from_bytes(digest, "big")
+
+
+def is_fake(model: str) -> bool:
+    """Whether the policy of this name is the fake one: "fake", or "fake:NAME", which says other things."""
+    return model == "fake" or model.startswith("fake:")

@@ -97,6 +97,7 @@ REASONS: dict[str, Reason] = {
     # Of a pair that is to be ranked, or was.
     "below_mean_reward": Reason("the responses of its prompt score less than selection.min_mean_reward on average"),
     "below_threshold": Reason("not among the k best, or below selection.threshold"),
+    "not_in_mix": Reason("of D, left out of the training set by selection.base_share"),
     "not_sampled": Reason("not drawn by mode = 'sample'"),
     "parent_cap": Reason("selection.per_parent better pairs have the same parent"),
     "strategy_cap": Reason("selection.per_strategy better pairs have the same strategy"),

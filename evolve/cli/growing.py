@@ -46,15 +46,19 @@ def run(
 ) -> None:
     """Grow a dataset: compute what the pool lacks, select, write parquet. Run it again to resume."""
     from evolve.api import execute
+    from evolve.loop.trained import policy_for
     from evolve.recipe.loading import load_recipe
     from evolve.reports.summary import summary
 
     changes = overrides(set_, algo, metric, alpha, k, policy)
     if iteration > 1 and "policy.model" not in changes:
-        raise UserError(
-            f"Iteration {iteration} samples from the policy trained on iteration {iteration - 1}: give its folder with "
-            "--policy (POLICY=... for make). The prompts X stay the same."
-        )
+        folder = run_folder(run or load_recipe(recipe, changes).name)
+        if not (trained := policy_for(folder, iteration)):
+            raise UserError(
+                f"Iteration {iteration} samples from the policy trained on iteration {iteration - 1}: give its folder "
+                "with --policy (POLICY=... for make), or let `evolve loop` train it. The prompts X stay the same."
+            )
+        changes["policy.model"] = trained
     resolved = load_recipe(recipe, changes)
     # Another algorithm or selection is a view: what this command is told about it is not the next one's default.
     defaults = load_recipe(recipe, {key: value for key, value in changes.items() if not is_of_the_view(key)})

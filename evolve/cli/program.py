@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from evolve import __version__
-from evolve.cli import growing, judging, publishing, reporting, scoring, viewing
+from evolve.cli import growing, judging, looping, publishing, reporting, scoring, viewing
 from evolve.cli.terminal import Formatter, Termination, is_no_interruption, of_the_system, prepare, tell, use_utf8
 from prompts.errors import UserError
 
@@ -27,6 +27,7 @@ app = typer.Typer(
 )
 COMMANDS = (
     growing.run,
+    looping.loop,
     viewing.select,
     scoring.check,
     viewing.status,

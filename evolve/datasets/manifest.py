@@ -114,8 +114,15 @@ def rows(run: Run, outcome: Outcome) -> dict[str, Any]:
         "gen_dataset_initial": _pair_books(outcome.dataset),
         "gen_dataset_evolved": _pair_books(outcome.additional),
         "selection": _books(ranking.n_in, len(ranking.best), ranking.dropped),
-        "train": _books(len(outcome.train), len(outcome.train), Counter()),
+        "train": _train_books(run, outcome),
     }
+
+
+def _train_books(run: Run, outcome: Outcome) -> dict[str, Any]:
+    """D and D'_k in, and the pairs of D that are left out by choice."""
+    kept = len(outcome.train)
+    left = len(outcome.dataset) + len(outcome.selected) - kept if run.recipe.selection.base_share < 1 else 0
+    return _books(kept + left, kept, +Counter({"not_in_mix": left}))
 
 
 def reward_errors(run: Run, outcome: Outcome) -> dict[str, int]:

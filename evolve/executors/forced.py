@@ -21,6 +21,7 @@ from evolve.sources.preferences import Preferences, open_preferences
 from evolve.watch.tally import Tally
 from evolve.workers.given import GivenWorker, draw_given
 from evolve.workers.refer import agreement, refer_missing, unreferred
+from generation.engine import is_fake
 from generation.logprobs import Forcing, load_forcing
 from generation.template import template_arguments
 from prompts import content_id, load_rewrite_templates
@@ -183,7 +184,7 @@ def _compare(pool: Pool, resolved: Resolved, wanted: set[str]) -> dict[str, Any]
     given responses, a policy without weights, and one that is gone.
     """
     recipe, sampler = resolved.recipe, resolved.sampler
-    if "method" in sampler.settings or recipe.policy.model == "fake":
+    if "method" in sampler.settings or is_fake(recipe.policy.model):
         return {}
     about = pool.description("agreement", sampler.id)
     if about:

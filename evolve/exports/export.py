@@ -24,6 +24,7 @@ from evolve.pool.lookup import Lookup
 from evolve.pool.output import is_special, output_file
 from evolve.recipe.choices import ExportForm
 from evolve.run import Run
+from generation.engine import is_fake
 from prompts.display import shown
 from prompts.errors import UserError
 
@@ -201,7 +202,7 @@ class Export:
         is_folder = Path(recipe.policy.model).is_absolute()
         policy, _, commit = (recipe.policy.model, "", "") if is_folder else recipe.policy.model.partition("@")
         notes = [f"The policy was sampled at the commit {commit}."] if commit else []
-        notes += ["The policy of this run is the fake one: put a model in its place."] if policy == "fake" else []
+        notes += ["The policy of this run is the fake one: put a model in its place."] if is_fake(policy) else []
         dpo, simpo = training(policy, recipe.reward.model, self._run.iteration)
         setup = Setup(
             data=data,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from evolve.run import Run
 from generation.checkpoint import resolve
 from generation.conversation import ChatTokenizer
+from generation.engine import is_fake
 from generation.template import template_arguments
 from generation.turns import closing_token
 from prompts.errors import UserError
@@ -31,7 +32,7 @@ def policy_template(run: Run) -> PolicyTemplate:
     Raises `UserError` where the policy has none, or its folder is gone: a run keeps rows, not models.
     """
     policy = run.recipe.policy
-    if policy.model == "fake":
+    if is_fake(policy.model):
         raise UserError("The policy of this run is the fake one, which has no chat template.")
     try:
         folder = resolve(policy.model, weights=False)

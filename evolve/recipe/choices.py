@@ -10,6 +10,7 @@ MetricName = Literal[
     "gap", "maxmean", "var", "dts", "mean", "mean-inv", "pvar", "delta-ucb",
 ]  # fmt: skip
 ImplicitForm = Literal["simpo", "dpo"]
+GrowingX = Literal["fixed", "grow"]
 Mode = Literal["top", "threshold", "sample"]
 Balance = Literal["none", "strategy", "parent"]
 LengthTrend = Literal["keep", "remove"]

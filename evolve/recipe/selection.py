@@ -85,6 +85,9 @@ class Selection(Section):
     length_trend: LengthTrend = "keep"
     """remove: take what length alone explains out of the rewards before pairs are made (least squares within
     prompts)."""
+    base_share: float = Field(1.0, ge=0, le=1)
+    """Share of D's pairs, drawn at random, that the training set has beside D'_k; all of them in the paper, 0.2 in
+    eva's own code."""
     weight: MetricName | str | None = None
     """A metric that becomes the column `weight` of the dataset, for a loss that weighs pairs; with k = "100%" in place
     of a cut. uni-dpo is in [0, 1] by its formula, others are min-max-scaled."""

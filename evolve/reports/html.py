@@ -12,6 +12,7 @@ from typing import Any
 from evolve.api import Dataset
 from evolve.pool.files import whole_file
 from evolve.pool.output import output_file
+from evolve.reports.drift import drift_table, dropped_lines, kept_drift
 from evolve.reports.figures import distributions, points, selections, strategies
 from evolve.reports.stories import Stories
 from evolve.run import Run
@@ -72,11 +73,14 @@ def _page(run: Run, outcome: Outcome, dataset: Dataset, stories: Stories, picked
         "stories": picked,
         "objectives": stories.objective_names,
     }
+    drift = kept_drift(run.folder)
     return environment.get_template("page.html").render(
         manifest=dataset.manifest,
         generator=GENERATOR,
         title=f"{run.recipe.name}, iteration {run.iteration}",
         strategies=strategies(run, outcome),
+        drift=drift_table(drift),
+        drift_dropped=dropped_lines(drift),
         n_stories=len(picked),
         n_prompts=len(stories.ids),
         n_points=len(at),

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from evolve.datasets.folder import read_manifest
 from evolve.pool.pool import Pool
+from evolve.reports.drift import drift_lines, kept_drift
 from prompts.display import shown
 
 
@@ -35,6 +36,7 @@ def describe(folder: Path) -> str:
     datasets = sorted(folder.glob("iteration-*/*/*/manifest.json"))
     for path in datasets:
         lines.append(f"  dataset    {path.parent / 'train.parquet'}: {_n_pairs(read_manifest(path.parent))}")
+    lines += ["", *(f"  {line}" for line in drift)] if (drift := drift_lines(kept_drift(folder))) else []
     if not datasets:
         lines.append("  no dataset yet: `evolve run` goes on where it stopped")
     return "\n".join(lines)

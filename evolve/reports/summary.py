@@ -125,7 +125,7 @@ def _pair(run: Run, outcome: Outcome, prompts: Lookup) -> str:
 
 def _next(run: Run, folder: Path, manifest: dict[str, Any]) -> str:
     other = "eva" if manifest["ranking"]["metric"] != "eva" else "map"
-    command, at = shlex.quote(_command()), shlex.quote(_as_argument(run.folder))
+    command, at = shlex.quote(called()), shlex.quote(_as_argument(run.folder))
     return (
         "Next:\n"
         f"  the same rows by another metric, in seconds   {command} select {at} --metric {other}\n"
@@ -140,7 +140,7 @@ def _as_argument(folder: Path) -> str:
     return text if "/" in text and not text.startswith(("-", "~")) else f"./{text}"
 
 
-def _command() -> str:
+def called() -> str:
     """How this program was called, as one would type it again: `evolve`, or .venv/bin/evolve below this folder."""
     called = Path(sys.argv[0])
     if called.name != "evolve" or str(called.parent) in os.environ.get("PATH", "").split(os.pathsep):

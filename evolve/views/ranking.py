@@ -18,6 +18,7 @@ from evolve.views.pairs import Pairs
 from evolve.views.responses import Responses
 from prompts.errors import UserError
 from selection import Scale, count_of, metric_of, ranked, score
+from selection.metrics.pair import uniform
 from selection.sampling import chances, draw, draw_by_stratum, with_inverse_frequency
 from selection.top_k import at_least, capped
 
@@ -57,6 +58,14 @@ def rank(pairs: Pairs, rule: Selection, seed: int, material: Material) -> Rankin
     best, turned_away = _selected(scores, order, ids, pairs, rule, seed, material.origin)
     scale = known.get("scale", Scale(float("nan"), float("nan")))
     return Ranking(pairs, ids, metric, scores, scale, alpha, order, best, n_in, dropped + turned_away)
+
+
+def share_of(pairs: Pairs, share: float, seed: int) -> Pairs:
+    """That share of the pairs, rounded, drawn by names and left in their order."""
+    if share == 1:
+        return pairs
+    chance = uniform(pairs.ids, seed)
+    return pairs.take(np.sort(np.argsort(chance, kind="stable")[: round(share * len(pairs))]))
 
 
 def _selected(

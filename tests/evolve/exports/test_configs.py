@@ -22,6 +22,7 @@ from prompts.errors import UserError
 from templated_runs import view
 
 ODD = 'it\'s a "model" $HOME `x` {y} #1 caf\u00e9 \U0001f600 \x7f'
+SIDES = ("dataset", "test")
 
 
 def setup(tmp_path: Path, **changes: Any) -> Setup:
@@ -36,7 +37,9 @@ def constants(source: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for node in ast.walk(ast.parse(source)):
         pairs: list[tuple[str | None, ast.expr]] = []
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value:
+            pairs = [(node.target.id, node.value)]
+        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
             pairs = [(node.targets[0].id, node.value)]
         elif isinstance(node, ast.Call):
             pairs = [(word.arg, word.value) for word in node.keywords]
@@ -57,9 +60,11 @@ def test_what_is_filled_in_is_read_back_to_the_letter(name: str, held_out: bool,
         assert "# a note\n" in text
         if end.endswith(".py"):
             found = constants(text)
-            assert found["POLICY"] == ODD
-            assert list(found["FILES"].values()) == files
-            assert found["output_dir"] == given.output(end.partition(".")[0])
+            of_trl = found.get("PRESET", {})
+            assert of_trl.get("policy", found.get("POLICY")) == ODD
+            filled = found["FILES"].values() if "FILES" in found else [of_trl[one] for one in SIDES if one in of_trl]
+            assert list(filled) == files
+            assert of_trl.get("output", found.get("output_dir")) == given.output(end.partition(".")[0])
         elif end.endswith(".yaml"):
             read = json.dumps(yaml.safe_load(text), ensure_ascii=False)
             folder = str(given.data.parent)
@@ -100,9 +105,9 @@ def test_the_hyperparameters_are_those_of_the_paper(tmp_path: Path) -> None:
         assert (simpo.learning_rate, simpo.beta, simpo.gamma) == of_simpo
     given = setup(tmp_path)
     assert (given.epoch.steps, given.epoch.warmup_steps) == (79, 8)
-    scripts = {end: constants(text) for end, text in FORMS["trl"].configs(given).items()}
+    scripts = {end: constants(text)["PRESET"] for end, text in FORMS["trl"].configs(given).items()}
     assert (scripts["dpo.py"]["learning_rate"], scripts["dpo.py"]["beta"]) == (7e-7, 0.01)
-    asked = {"loss_type": "simpo", "beta": 10.0, "simpo_gamma": 3.0, "cpo_alpha": 0.0, "learning_rate": 1e-6}
+    asked = {"method": "simpo", "beta": 10.0, "gamma": 3.0, "learning_rate": 1e-6, "batch": 64, "max_length": 2048}
     assert {name: scripts["simpo.py"][name] for name in asked} == asked
     factory = {end: yaml.safe_load(text) for end, text in FORMS["llamafactory"].configs(given).items()}
     asked = {"pref_loss": "simpo", "pref_beta": 10.0, "simpo_gamma": 3.0, "learning_rate": 1e-6, "cutoff_len": 2048}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import runpy
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,9 @@ def test_a_program_trains_and_saves(
 ) -> None:
     monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
     export(view(folder / "run"), form, tmp_path / "out", test="30%")
-    ran: dict[str, Any] = runpy.run_path(str(tmp_path / "out" / f"train-{method}.py"))
+    program = str(tmp_path / "out" / f"train-{method}.py")
+    monkeypatch.setattr(sys, "argv", [program])
+    ran: dict[str, Any] = runpy.run_path(program, run_name="__main__")
     state = ran["trainer"].state
     assert state.global_step >= 5
     assert state.log_history[-1]["epoch"] == 1.0
