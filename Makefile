@@ -8,7 +8,9 @@ STAMP := .venv/installed-$(DEVICE)-$(shell (pwd -P; cat $(INPUTS)) | cksum | cut
 
 # $(call option,--name,VALUE) is the option with its value where there is one.
 option = $(if $(2),$(1) '$(2)')
-OPTIONS = $(if $(RECIPE),'$(RECIPE)') --iter '$(ITER)' $(call option,--run,$(RUN)) $(call option,--policy,$(POLICY)) \
+# From the second iteration on, and without a POLICY, the loop trains what is missing.
+COMMAND = $(if $(POLICY)$(filter 1,$(ITER)),run,loop)
+OPTIONS = $(if $(RECIPE),'$(RECIPE)') $(if $(filter run,$(COMMAND)),--iter,--iterations) '$(ITER)' $(call option,--run,$(RUN)) $(call option,--policy,$(POLICY)) \
 	$(call option,--algo,$(ALGO)) $(call option,--metric,$(METRIC)) $(call option,--alpha,$(ALPHA)) $(call option,--k,$(K))
 
 .PHONY: help setup evolve test lint check check-trainers docs lock
@@ -18,8 +20,8 @@ help: ## list the targets
 
 setup: $(STAMP) ## create .venv and install the locked dependencies (the targets below do it by themselves)
 
-evolve: $(STAMP) ## run iteration ITER (default 1); METRIC ALGO ALPHA K RECIPE RUN POLICY change it, as in METRIC=eva
-	.venv/bin/evolve run $(strip $(OPTIONS))
+evolve: $(STAMP) ## run iteration ITER (default 1; above, train for it); METRIC ALGO ALPHA K RECIPE RUN POLICY change it, as in METRIC=eva
+	.venv/bin/evolve $(COMMAND) $(strip $(OPTIONS))
 
 test: $(STAMP) ## run the tests
 	.venv/bin/python -m pytest

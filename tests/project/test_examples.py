@@ -14,8 +14,8 @@ pytestmark = pytest.mark.engine
 EMBEDDED = ROOT / "recipes" / "embedded"
 
 
-def run(name: str, *arguments: str | Path) -> str:
-    command = [sys.executable, str(ROOT / "examples" / name), *map(str, arguments)]
+def run(name: str, *arguments: str | Path, folder: str = "examples") -> str:
+    command = [sys.executable, str(ROOT / folder / name), *map(str, arguments)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=500)
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout
@@ -33,8 +33,10 @@ def test_the_examples_grow_swap_the_metric_and_train(tmp_path: Path) -> None:
     swapped = run("swap_metric.py", tmp_path / "run")
     assert "pairs are selected by both" in swapped
 
-    trained = run("train_simpo.py", folder, EMBEDDED / "policy", tmp_path / "trained", "1")
-    assert trained.splitlines()[-1] == f"saved to {tmp_path / 'trained'}"
+    files = ("--dataset", folder / "train.parquet", "--policy", EMBEDDED / "policy", "--output", tmp_path / "trained")
+    numbers = "--method simpo --learning-rate 1e-4 --beta 2 --gamma 1 --batch 4 --max-length 256 --evaluate".split()
+    trained = run("trl_train.py", *files, *numbers, folder="recipes/training")
+    assert [line.split()[0] for line in trained.splitlines() if "rewards/margins" in line][::2] == ["before", "after"]
     assert (tmp_path / "trained" / "model.safetensors").read_bytes() != (
         EMBEDDED / "policy" / "model.safetensors"
     ).read_bytes()

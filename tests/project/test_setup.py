@@ -101,6 +101,8 @@ def test_a_second_set_up_does_nothing_until_its_inputs_change(make: Make, tmp_pa
 def test_evolve_passes_on_what_is_set_and_nothing_else(make: Make, tmp_path: Path) -> None:
     set_up(make, tmp_path / "checkout")
     assert make("evolve", "DEVICE=cpu").split() == [".venv/bin/evolve", "run", "--iter", "'1'"]
+    loop = make("evolve", "DEVICE=cpu", "ITER=3", "RUN=first").split()
+    assert loop == [".venv/bin/evolve", "loop", "--iterations", "'3'", "--run", "'first'"]
     given = {name: f"a value of {name}" for name in MAKE_OPTIONS} | {"K": "20%"}
     line = make(
         "evolve", "DEVICE=cpu", "ITER=2", "RECIPE=a file.toml", *(f"{name}={value}" for name, value in given.items())

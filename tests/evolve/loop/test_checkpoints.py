@@ -1,4 +1,4 @@
-"""What a trainer leaves is the next policy only if it loads, differs and speaks as the policy did; else it is told why."""
+"""What a trainer leaves is the next policy only if it loads, differs, and speaks as the policy did."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from evolve.loop.checkpoint import check_checkpoint
-from evolve.loop.training import MARK, last_lines
 from evolve.loop.trained import trained_of
+from evolve.loop.training import MARK, last_lines
 from fake_runs import prompt, write_source
 from loops import loop, looped, start_policy, trainings
 from perturbing_trainer import MOVED, main
@@ -147,7 +147,7 @@ def test_a_command_that_is_none_is_told_before_anything_is_trained(source: Path,
 
 
 def test_an_argument_reaches_the_trainer_as_it_is(source: Path, start: Path, tmp_path: Path) -> None:
-    odd = "a b;$HOME `x` '\"{\"lr\": 1}"
+    odd = 'a b;$HOME `x` \'"{"lr": 1}'
     code = "import sys, pathlib; pathlib.Path(sys.argv[1] + '.said').write_text(sys.argv[2])"
     with pytest.raises(UserError):
         loop(looped(source, start, training__command=["{python}", "-c", code, "{output}", odd]), tmp_path / "run")

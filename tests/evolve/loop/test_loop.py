@@ -109,7 +109,9 @@ def test_eva_mix_takes_a_share_of_the_base_pairs_and_all_that_were_evolved(
         for folder in (mixed, whole):
             (dataset,) = folder.glob("iteration-1/*/*")
             train = pq.read_table(dataset / "train.parquet").to_pylist()
-            rows[folder] = {kind: {r["pair_id"] for r in train if r["source"] == kind} for kind in ("initial", "evolved")}
+            rows[folder] = {
+                kind: {r["pair_id"] for r in train if r["source"] == kind} for kind in ("initial", "evolved")
+            }
             balanced(json.loads((dataset / "manifest.json").read_text(encoding="utf-8")))
         assert rows[mixed]["evolved"] == rows[whole]["evolved"]
         assert rows[mixed]["initial"] < rows[whole]["initial"]
@@ -146,16 +148,21 @@ def test_without_a_command_it_stops_with_the_command_that_goes_on(source: Path, 
         said = loop(recipe, folder, 2, str(start))
         assert "Iteration 2 of 2 has its dataset" in said
     assert stored.stored_recipe(folder, 2, {}).policy.model.startswith("fake:")
+    shutil.copytree(start, tmp_path / "copy")
+    (tmp_path / "copy" / "generation_config.json").unlink()
     with pytest.raises(UserError, match="are those of the policy"):
-        shutil.copytree(start, tmp_path / "copy")
-        (tmp_path / "copy" / "generation_config.json").unlink()
         loop(recipe, folder, 2, str(tmp_path / "copy"))
 
 
-def test_a_checkpoint_of_other_data_or_another_command_is_never_taken(source: Path, start: Path, tmp_path: Path) -> None:
+def test_a_checkpoint_of_other_data_or_another_command_is_never_taken(
+    source: Path, start: Path, tmp_path: Path
+) -> None:
     folder = tmp_path / "run"
     loop(looped(source, start), folder, 1)
-    for settings, what in (({"selection__metric": "eva", "selection__k": 3}, "dataset"), ({"fault": "same"}, "command")):
+    for settings, what in (
+        ({"selection__metric": "eva", "selection__k": 3}, "dataset"),
+        ({"fault": "same"}, "command"),
+    ):
         with pytest.raises(UserError, match=rf"trained from another {what} than this recipe"):
             loop(looped(source, start, **settings), folder, 1)  # type: ignore[arg-type]
 
