@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,7 +52,7 @@ class Written:
     def earlier(self, data: Path) -> Earlier:
         """What was last exported to `data`; nothing where that is not known."""
         try:
-            found = self._exports()[str(data.resolve())]
+            found = self._exports()[os.path.realpath(data)]
             return Earlier(dict(found["files"]), {name: dict(entry) for name, entry in found["entries"].items()})
         except (KeyError, TypeError, ValueError, AttributeError):
             return Earlier()
@@ -62,17 +63,17 @@ class Written:
         """
         earlier = earlier or Earlier()
         try:
-            digests = {str(path.resolve()): _digest(path) for path in files if path.is_file()}  # no device, no pipe
+            digests = {os.path.realpath(path): _digest(path) for path in files if path.is_file()}  # no device, no pipe
             if digests:
                 digests, entries = earlier.files | digests, earlier.entries | entries
-                exports = self._exports() | {str(data.resolve()): {"files": digests, "entries": entries}}
+                exports = self._exports() | {os.path.realpath(data): {"files": digests, "entries": entries}}
                 write_file(self._path, (json.dumps(exports, indent=1) + "\n").encode())
         except (OSError, UserError) as error:
             log.warning("%s can't be kept (%s): the next export to %s needs --force.", self._path, error, data)
 
     def _digests(self, path: Path) -> set[str]:
         """What this run has written to `path`, by its exports."""
-        exports, name = self._exports(), str(path.resolve())
+        exports, name = self._exports(), os.path.realpath(path)
         files = [one.get("files") for one in exports.values() if isinstance(one, dict)]
         return {str(of[name]) for of in files if isinstance(of, dict) and name in of}
 
@@ -87,7 +88,7 @@ def remove_stale(earlier: Earlier, files: Iterable[Path]) -> list[str]:
     """Remove what an earlier export has written and the one of `files` has not; returns lines that say so. A file that
     was changed since, or was written by anyone else, stays.
     """
-    now, said = {str(path.resolve()) for path in files}, []
+    now, said = {os.path.realpath(path) for path in files}, []
     for name, digest in earlier.files.items():
         path = Path(name)
         if name in now or not path.is_file():

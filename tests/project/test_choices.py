@@ -38,7 +38,19 @@ def test_every_choice_is_there_and_everything_there_is_a_choice() -> None:
     [
         (
             "evolve.exports",
-            {"dataset_info", "export", "forms", "lines", "paper", "seen", "setup", "split", "template", "written"},
+            {
+                "dataset_info",
+                "export",
+                "forms",
+                "lines",
+                "names",
+                "paper",
+                "seen",
+                "setup",
+                "split",
+                "template",
+                "written",
+            },
         ),
         ("rewards.models", set()),
         ("generation.engines", {"lifeline", "options"}),
