@@ -107,7 +107,7 @@ def test_the_hyperparameters_are_those_of_the_paper(tmp_path: Path) -> None:
     assert (given.epoch.steps, given.epoch.warmup_steps) == (79, 8)
     scripts = {end: constants(text)["PRESET"] for end, text in FORMS["trl"].configs(given).items()}
     assert (scripts["dpo.py"]["learning_rate"], scripts["dpo.py"]["beta"]) == (7e-7, 0.01)
-    asked = {"method": "simpo", "beta": 10.0, "gamma": 3.0, "learning_rate": 1e-6, "batch": 64, "max_length": 2048}
+    asked = {"method": "simpo", "beta": 10.0, "gamma": 3.0, "learning_rate": 1e-6, "batch": 128, "max_length": 2048}
     assert {name: scripts["simpo.py"][name] for name in asked} == asked
     factory = {end: yaml.safe_load(text) for end, text in FORMS["llamafactory"].configs(given).items()}
     asked = {"pref_loss": "simpo", "pref_beta": 10.0, "simpo_gamma": 3.0, "learning_rate": 1e-6, "cutoff_len": 2048}
