@@ -33,6 +33,7 @@ COMMANDS = (
     viewing.export,
     reporting.report,
     reporting.explain,
+    reporting.contamination,
     publishing.push,
     growing.annotate,
     scoring.score,

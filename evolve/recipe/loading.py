@@ -91,6 +91,8 @@ def _anchored(data: dict[str, Any], folder: Path) -> dict[str, Any]:
     def anchor(value: Any) -> Any:
         if isinstance(value, dict):  # an ensemble has models for keys; a system prompt is text, whatever it starts with
             return {anchor(key): item if key == "system_prompt" else anchor(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [anchor(item) for item in value]
         if isinstance(value, str) and value.startswith(("./", "../")):
             return os.path.realpath(folder / value)  # also of links that lead in a circle: opening it tells
         return value
