@@ -18,8 +18,10 @@ from evolve.pool.claims import Claims, initial_key
 from evolve.pool.lookup import Lookup
 from evolve.pool.pool import Pool
 from evolve.recipe import stored
+from evolve.recipe.benchmarks import kept_benchmarks
 from evolve.recipe.resolved import Resolved, reread, resolve_recipe
 from evolve.recipe.sections import Recipe, Selection
+from evolve.views.contamination import Contamination, decontaminated
 from evolve.views.evolved import Evolved, are_in_x, evolved_prompts, origins_of, readable
 from evolve.views.given import check_given, given_pairs
 from evolve.views.guarding import guarded
@@ -66,6 +68,8 @@ class Run:
         self.n_source, self.dropped_source = 0, Counter[str]()
         self.evolved: list[Evolved] = []  # X', as far as it is known: where its prompts come from
         self.length_slope: float | None = None  # reward a token that was taken out
+        benchmarks = kept_benchmarks(self.folder, self.recipe.selection.decontaminate)  # before any model works
+        self.contamination = Contamination(self.pool.prompts, benchmarks)
 
     def _resolve(self) -> Resolved:
         first = stored.kept(self.folder, 1) if self.iteration > 1 else None
@@ -140,10 +144,9 @@ class Run:
         if first is not None:
             check_k(self.recipe, len(self.prompts))
             self.reward_context.load()
+            jobs = itertools.chain([first], jobs)
             with self.stages.timed("generate", self.tally):
-                local.generate(
-                    self.recipe, self.pool, self.sampler, itertools.chain([first], jobs), self.grower, self.tally
-                )
+                local.generate(self.recipe, self.pool, self.sampler, jobs, self.grower, self.tally)
         with self.stages.timed("reward", self.tally):
             limit, bound = self.resolved.reward_limit, self.recipe.min_content
             read = readable(self.pool, wanted, parents, self.templates, limit, bound)
@@ -211,7 +214,7 @@ class Run:
             with self._complete() as check:
                 pairs = pairs_of(self.responses, prompt_ids, rule, self.recipe.sampling.n)
                 check(pairs.dropped)
-        pairs = guarded(pairs, self.texts, rule)
+        pairs = decontaminated(guarded(pairs, self.texts, rule), origins_of(self.evolved), self.contamination)
         if not self.resolved.reference:
             return pairs
         return with_references(pairs, self.pool, self.resolved.reference.id, rule.with_thoughts)

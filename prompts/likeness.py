@@ -20,6 +20,8 @@ NEW_SHARE = 0.2  # of the original's length: in a prompt of three words one more
 
 _OPENING = " \"'`“”‘’«»„‚「『¿¡"
 _CLOSING = " \"'`“”‘’«»」』.,;:!?…。、"
+_OPERATORS = frozenset("-+*/=<>^%×÷")
+_UNSEEN = dict.fromkeys(map(ord, "\u00ad\u200b\u2060\ufeff"))
 # NFKC would make 2⁵ into 25.
 _SUPERSCRIPT = re.compile("[⁰¹²³⁴-⁹]")
 # Letters of scripts that are written without spaces: Thai, Lao, Tibetan, Myanmar, Khmer; kana and Chinese characters.
@@ -86,6 +88,25 @@ def words(text: str) -> list[str]:
     Where a script has no spaces (Chinese, Japanese, Thai ...) each character with its marks is a word.
     """
     return _word().findall(text.casefold())
+
+
+def plain_words(text: str, *, sums: bool = False) -> list[str]:
+    """The words of `text` as `words` has them, in Unicode's form NFKC, and without what cannot be seen (soft hyphens,
+    zero-width spaces) and operators: re-cased, re-punctuated or otherwise encoded it has the same. With `sums` the
+    operators beside numbers stay.
+    """
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", text.translate(_UNSEEN)).casefold()
+        text = unicodedata.normalize("NFKC", text)
+    said = words(text)
+    if not sums:
+        return [word for word in said if word not in _OPERATORS]
+    beside = ["", *said, ""]
+    return [
+        word
+        for i, word in enumerate(said)
+        if word not in _OPERATORS or beside[i][:1].isdigit() or beside[i + 2][:1].isdigit()
+    ]
 
 
 def numbers(text: str) -> list[str]:

@@ -94,6 +94,10 @@ REASONS: dict[str, Reason] = {
     "same_after_truncation": Reason("both responses have the same first selection.trainer_tokens tokens"),
     "length_difference": Reason("lengths differ by more than selection.max_token_difference tokens"),
     "length_ratio_of_pair": Reason("one response is more than selection.max_token_ratio times as long"),
+    "contaminated": Reason(
+        "its prompt, or the parent of its prompt, repeats a prompt of a benchmark in selection.decontaminate",
+        "`evolve contamination` shows which",
+    ),
     # Of a pair that is to be ranked, or was.
     "below_mean_reward": Reason("the responses of its prompt score less than selection.min_mean_reward on average"),
     "below_threshold": Reason("not among the k best, or below selection.threshold"),

@@ -35,6 +35,7 @@ COMMANDS = (
     reporting.report,
     reporting.explain,
     judging.judge,
+    reporting.contamination,
     publishing.push,
     growing.annotate,
     scoring.score,

@@ -1,7 +1,8 @@
-"""Commands that show a run to people, and call no model: report, explain."""
+"""Commands that show a run to people, and call no model: report, explain, contamination."""
 
 from __future__ import annotations
 
+import json
 from typing import Annotated
 
 import typer
@@ -55,3 +56,34 @@ def explain(
     iteration = iteration or last_iteration(folder)
     recipe = stored_recipe(folder, iteration, overrides(None, algo, metric, alpha, k))
     say(explained(Run(recipe, folder, iteration, view_only=True), identity))
+
+
+def contamination(
+    run: RunArgument,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            help="Benchmarks with commas: files, folders, Hub datasets (NAME#SPLIT), or a known name. Default: "
+            "alpaca-eval, arena-hard, ifeval and mt-bench, as far as they can be had."
+        ),
+    ] = None,
+    worst: Annotated[int, typer.Option(min=0, max=10_000, help="How many of the worst examples to show.")] = 5,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    iteration: IterOption = None,
+    algo: AlgoOption = None,
+    metric: MetricOption = None,
+    alpha: AlphaOption = None,
+    k: KOption = None,
+) -> None:
+    """Which prompts of X, X' and the training set repeat a benchmark's prompt: 8-grams of words that both have."""
+    from evolve.recipe.stored import last_iteration, stored_recipe
+    from evolve.reports.contamination import check, named_benchmarks, tables
+    from evolve.run import Run
+
+    folder = existing_folder(run)
+    iteration = iteration or last_iteration(folder)
+    recipe = stored_recipe(folder, iteration, overrides(None, algo, metric, alpha, k))
+    benchmarks, absent = named_benchmarks(against)
+    made = Run(recipe, folder, iteration, view_only=True)
+    found = check(made, made.execute(), benchmarks, absent, worst)
+    say(json.dumps(found, indent=2, ensure_ascii=False) if as_json else tables(found))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from evolve.datasets.diversity import diversity_told
 from evolve.datasets.trainers import CHECKED_ON, trainers_table
 from prompts.display import in_code, in_markdown
 
@@ -60,7 +61,7 @@ from datasets import load_dataset
 |---|---|---|
 {means}
 
-{_covered(recipe)} They are in nats, at temperature 1 over the full
+{_diversity(manifest)}{_covered(recipe)} They are in nats, at temperature 1 over the full
 vocabulary, the end-of-turn token included when it was sampled; `n_tokens_*` count the same tokens. `reward_margin` is
 M_r, `implicit_margin` M_pi = |logp_chosen/n_tokens_chosen - logp_rejected/n_tokens_rejected|.
 
@@ -90,6 +91,25 @@ def _loading(repo: str, revision: str, has_selected: bool) -> str:
     if has_selected:
         lines.append(f'selected = load_dataset("{repo}", "selected", split="train"{at})')
     return "\n".join(lines)
+
+
+def _diversity(manifest: dict[str, Any]) -> str:
+    """How varied the sets are, and what they were held against; nothing for a manifest from before these were there."""
+    if not (found := manifest.get("diversity")):
+        return ""
+    told = "\n".join(f"- {name}: {diversity_told(one)}" for name, one in found.items())
+    told += f"""
+
+A parent is the initial prompt that a rewrite was made from; an initial prompt is its own. distinct-n is the number of
+different word n-grams over that of all (Li et al., 1510.03055), in {found["train"]["read"]:,} pairs of the training
+set and {found["selected"]["read"]:,} of the selected ones."""
+    if against := manifest.get("contamination"):
+        names = ", ".join(f"{in_code(one['source'])} ({one['prompts']:,} prompts)" for one in against["against"])
+        told += f"""
+
+Pairs whose prompt, or its parent, repeats a prompt of {names} have left
+(`contaminated` above): {against["threshold"]:.0%} or more of its words lie in {against["ngram"]}-grams of both."""
+    return told + "\n\n"
 
 
 def _how(manifest: dict[str, Any]) -> str:

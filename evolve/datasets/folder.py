@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from evolve.datasets.card import card
+from evolve.datasets.diversity import diversity_of, held_against
 from evolve.datasets.manifest import manifest, reward_errors
 from evolve.datasets.train import Origins, Standings, Texts, write_pairs
 from evolve.datasets.weights import weights_of
@@ -51,12 +52,26 @@ def metric_folder(selection: Selection) -> str:
         words.append("allow_cut_off")
     if selection.with_thoughts:
         words.append("with_thoughts")
+    if selection.decontaminate:
+        names = "+".join(_word(PurePath(one.partition("#")[0]).stem) for one in selection.decontaminate)
+        words.append(f"decontaminate_{names}_{content_id('decontaminate', selection.decontaminate)[:6]}")
     words += [f"{key}_{_word(value)}" for key, value in selection.differing.items() if key not in _NAMED]
     name = "-".join(words)
     return name if len(name) <= LONGEST else f"{name[:LONGEST]}-{content_id('selection', selection.differing)[:8]}"
 
 
-_NAMED = {"metric", "alpha", "k", "ranked", "guard", "pair_rule", "margin", "allow_cut_off", "with_thoughts"}
+_NAMED = {
+    "metric",
+    "alpha",
+    "k",
+    "ranked",
+    "guard",
+    "pair_rule",
+    "margin",
+    "allow_cut_off",
+    "with_thoughts",
+    "decontaminate",
+}
 
 
 def _word(value: object) -> str:
@@ -147,10 +162,13 @@ def write_outcome(run: Run, outcome: Outcome) -> tuple[Path, dict[str, Any]]:
         beside = Path(tempfile.mkdtemp(prefix=".", suffix=UNFINISHED, dir=folder))
     try:
         with run.stages.timed("write", run.tally):
+            sets = {"train": outcome.train, "selected": outcome.selected}
             standings, origins = Standings(outcome.ranking), Origins(outcome.evolved)
-            for name, pairs in (("train", outcome.train), ("selected", outcome.selected)):
+            for name, pairs in sets.items():
                 write_pairs(beside / f"{name}.parquet", pairs, standings, origins, run.iteration, texts, weights)
         content = manifest(run, outcome, errors) | {"own_code": code_of(run.recipe.selection)}
+        content["diversity"] = {name: diversity_of(pairs, origins, texts) for name, pairs in sets.items()}
+        content["contamination"] = held_against(run.contamination)
         content = redacted(content)  # recipes take no secrets; models' own files may hold some
         write_file(beside / "README.md", card(content, has_selected=len(outcome.selected) > 0).encode())
         write_json(beside / "manifest.json", content)

@@ -63,6 +63,9 @@ class Selection(Section):
     """Most pairs kept of a rewriting strategy; the initial prompts count as one."""
     ranked: RankedSet = Field("evolved", alias="pool")
     """What is ranked: D' (Algorithm 1), or D and D' together (Figure 6)."""
+    decontaminate: tuple[str, ...] = ()
+    """Benchmarks: pairs whose prompt, or its parent, repeats one of their prompts leave D and D'. Files, folders or Hub
+    datasets, or alpaca-eval, arena-hard, ifeval, mt-bench. None by default: which benchmarks count is yours to say."""
     min_mean_reward: float | str | None = None
     """Prompts whose responses score less on average are not ranked: a reward, or the share of prompts that leaves, such
     as "25%". Too hard prompts hurt small policies (2510.05534)."""
@@ -132,6 +135,17 @@ class Selection(Section):
         if not _K.fullmatch(text) or not 0 < float(number) <= (100 if text.endswith("%") else 10**12):
             raise ValueError("expected a number of pairs such as 10000, or a percentage such as '20%'")
         return text if text.endswith("%") else int(number)
+
+    @field_validator("decontaminate", mode="before")
+    @classmethod
+    def _sources(cls, value: Any) -> Any:
+        """Paths from the root, so that a command in another folder means the same; in order, each once."""
+        found = [value] if isinstance(value, str) else value
+        if not isinstance(found, list | tuple) or not all(isinstance(one, str) and one.strip() for one in found):
+            raise ValueError("expected a list of files, folders or Hub datasets")
+        from evolve.sources.benchmarks import fixed
+
+        return tuple(sorted(set(map(fixed, found))))
 
     @field_validator("min_mean_reward")
     @classmethod

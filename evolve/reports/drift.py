@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,10 @@ from evolve.views.known import known_of
 from evolve.views.outcome import Outcome
 from evolve.views.pairs import Pairs
 from prompts.display import shown
+from prompts.diversity import ORDERS, distinct
 
 NAME = "drift.json"
 N_TEXTS = 1_000  # responses whose n-grams are counted: distinct-n falls with the size of the sample, so it is bounded
-ORDERS = (1, 2, 3)
 
 
 def drift_of(run: Run, outcome: Outcome) -> dict[str, Any]:
@@ -39,25 +39,19 @@ def drift_of(run: Run, outcome: Outcome) -> dict[str, Any]:
         "mean_reward": _mean(np.concatenate([np.empty(0), *known])),
         "mean_best": _mean(np.array([one.max() for one in known if len(one)])),
         "mean_tokens": _mean(np.concatenate([np.empty(0), *(run.responses.n_tokens[span] for span in spans)])),
-        "distinct": {str(n): share for n, share in _distinct(run, spans).items()},
+        "distinct": _distinct(run, spans),
         "rewrites": {"in": evolved.n_in, "kept": len(evolved.ids), "dropped": dict(sorted(evolved.dropped.items()))},
         "sign_agreement": _agreement(run, outcome.dataset),
         "metrics": metric_means(run, outcome.ranking),
     }
 
 
-def _distinct(run: Run, spans: Sequence[slice]) -> dict[int, float | None]:
-    """Distinct-n (Li et al. 2016) of N_TEXTS responses at most, evenly chosen: different n-grams of words over all."""
+def _distinct(run: Run, spans: Sequence[slice]) -> dict[str, float | None]:
+    """distinct-n of N_TEXTS responses at most, evenly chosen."""
     rows = np.concatenate([np.empty(0, int), *(np.arange(span.start, span.stop) for span in spans)]).astype(int)
     rows = rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), N_TEXTS)).astype(int))] if len(rows) else rows
     texts = run.texts.fetch(run.responses.ids[rows], ["text"])["text"].to_pylist() if len(rows) else []
-    return {n: distinct((text.lower().split() for text in texts if text), n) for n in ORDERS}
-
-
-def distinct(words: Iterable[Sequence[str]], n: int) -> float | None:
-    """Different n-grams over all n-grams of texts that are given as their words; None where there is none."""
-    grams = [tuple(one[i : i + n]) for one in words for i in range(len(one) - n + 1)]
-    return len(set(grams)) / len(grams) if grams else None
+    return distinct(text for text in texts if text)
 
 
 def _agreement(run: Run, pairs: Pairs) -> float | None:

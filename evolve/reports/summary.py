@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from evolve.api import Dataset
+from evolve.datasets.diversity import diversity_told
 from evolve.pool.lookup import Lookup
 from evolve.run import Run
 from evolve.views.outcome import Outcome
@@ -78,6 +79,8 @@ def _counts(folder: Path, manifest: dict[str, Any]) -> str:
     if owed := manifest["owed"]:
         told = ", ".join(f"{reason} {n:,}" for reason, n in owed.items())
         lines.append(f"  owed: {told}. A machine's fault; the same command tries again" + _advice(owed))
+    if diversity := manifest.get("diversity"):
+        lines.append(f"  {diversity_told(diversity['train'])}")
     seconds = ", ".join(
         f"{name} {stage['seconds']:.1f} s" for name, stage in manifest["stages"].items() if stage["seconds"] >= 0.05
     )

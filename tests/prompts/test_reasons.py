@@ -20,7 +20,7 @@ NO_REASONS = {
     "public",
     "scored",
     *("auto", "bfloat16", "cpu", "cuda", "evolve", "float32", "judge", "none", "nothing", "recipes", "scalar"),
-    *("settings", "unknown", "vllm", "stop", "kept", "first", "second", "pairwise"),
+    *("settings", "unknown", "vllm", "stop", "kept", "first", "second", "pairwise", "checkpoints"),
 }
 GIVERS = {"RowDropped", "refused_row", "results.append"}  # calls whose arguments are reasons
 NAMES = {"error", "verdict", "reason"}  # keyword arguments, keys and variables that hold one

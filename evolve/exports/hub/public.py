@@ -14,7 +14,7 @@ from prompts.display import redacted
 OF_THE_MACHINE = ("model_calls", "memory_mib", "stages")
 ADDRESSES = ("base_url",)  # of a judge's server, which may be inside somebody's network
 TEXTS = ("system_prompt",)  # of the data: it stands in every prompt, whatever it looks like
-PLACES = ("source", "model", "policy", "reward", "templates")  # a path as a whole, whatever is in it
+PLACES = ("source", "model", "policy", "reward", "templates", "decontaminate")  # a path as a whole, whatever is in it
 
 _LOCAL = re.compile(r"(?:file:|~|/|\.{1,2}(?:/|$)|[A-Za-z]:[\\/])")
 # A path of two parts at least ("/no_think" is a word, "</think>" a tag), not within a word or an address.
