@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from evolve import __version__
-from evolve.cli import growing, judging, looping, publishing, reporting, scoring, viewing
+from evolve.cli import comparing, growing, judging, looping, publishing, reporting, scoring, viewing
 from evolve.cli.terminal import Formatter, Termination, is_no_interruption, of_the_system, prepare, tell, use_utf8
 from prompts.errors import UserError
 
@@ -32,6 +32,7 @@ COMMANDS = (
     scoring.check,
     viewing.status,
     viewing.export,
+    comparing.compare,
     reporting.report,
     reporting.explain,
     judging.judge,
