@@ -129,7 +129,7 @@ def test_an_export_says_what_it_counted_and_keeps_it_beside_the_data(chat: ChatT
     for end in ("dpo.py", "simpo.py"):
         config = (tmp_path / f"short-{end}").read_text()
         assert all(f"# {line.strip()}" in config for line in (left, ended[0]))
-        assert f"max_length={longest}," in config
+        assert f"'max_length': {longest}," in config
     with pytest.raises(UserError, match="No pair is left"):
         export(run, "trl", tmp_path / "none.jsonl", max_length=1)
     assert not list(tmp_path.glob("none*"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import math
 import re
 from pathlib import Path
@@ -28,7 +29,7 @@ def schedule(form: str, end: str, text: str, n_pairs: int) -> tuple[int, int, in
     """Of a configuration: examples of a step, steps of the epoch as its trainer counts them, steps of the warm-up."""
     n = 2 * n_pairs if form == "kto" else n_pairs
     if end.endswith(".py"):
-        batch, warm_up = of_program(text)
+        batch, warm_up = of_program(text, n)
     elif end.endswith(".yaml"):
         read: dict[str, Any] = yaml.safe_load(text)
         read = read.get("training", read)
@@ -59,8 +60,11 @@ def options_of(text: str) -> dict[str, str]:
     return {name: (rest or [""])[0] for name, *rest in lines}
 
 
-def of_program(text: str) -> tuple[int, int]:
+def of_program(text: str, n: int) -> tuple[int, int]:
     """Examples of a step on one device without a GPU, and steps of the warm-up."""
+    if preset := re.search(r"^PRESET: dict\[str, Any\] = (\{.*?^\})", text, re.DOTALL | re.MULTILINE):
+        values = ast.literal_eval(preset[1])
+        return values["batch"], math.ceil(values["warm_up"] * math.ceil(n / values["batch"]))
     size = re.search(r"SIZE = 1 if GPU else (\d+)|per_device_train_batch_size=(\d+),", text)
     total = re.search(r"gradient_accumulation_steps=max\(1, (\d+) //", text)
     warm_up = re.search(r"warmup_steps=(\d+),", text)
