@@ -171,6 +171,9 @@ class Answers(BaseHTTPRequestHandler):
             value = change["value"]
             if change["key"] == "file":
                 files[value["path"]] = base64.b64decode(value["content"])
+            elif change["key"] == "deletedFile" and value["path"] in files:
+                del files[value["path"]]
+                large.discard(value["path"])
             elif change["key"] == "lfsFile" and value["oid"] in self.server.large:
                 files[value["path"]] = self.server.large[value["oid"]]
                 large.add(value["path"])

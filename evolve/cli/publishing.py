@@ -29,6 +29,9 @@ def push(
     alpha: AlphaOption = None,
     k: KOption = None,
     set_: SetOption = None,
+    test: Annotated[
+        str | None, typer.Option(help="Share to hold out, such as 5%, by families of prompts: splits train and test.")
+    ] = None,
     public: Annotated[bool, typer.Option("--public", help="Everybody may read it. By default it is private.")] = False,
     revision: Annotated[str, typer.Option(help="Branch to push to; made if it is not there.")] = "main",
     message: Annotated[str | None, typer.Option(help="Of the commit. Default: what the dataset is.")] = None,
@@ -41,6 +44,7 @@ def push(
     from evolve.datasets.folder import find_dataset
     from evolve.exports.hub.push import Target
     from evolve.exports.hub.push import push as upload
+    from evolve.exports.split import split_of
     from evolve.recipe.stored import last_iteration, stored_recipe
     from evolve.run import Run
 
@@ -48,5 +52,7 @@ def push(
     folder = existing_folder(run)
     iteration = iteration or last_iteration(folder)
     recipe = stored_recipe(folder, iteration, overrides(set_, algo, metric, alpha, k))
-    dataset = find_dataset(Run(recipe, folder, iteration, view_only=True))
-    say(upload(dataset, target, message=message, dry_run=dry_run))
+    of = Run(recipe, folder, iteration, view_only=True)
+    dataset = find_dataset(of)
+    split = split_of(of.pool, recipe.prompts.seed, test) if test is not None else None
+    say(upload(dataset, target, split=split, message=message, dry_run=dry_run))

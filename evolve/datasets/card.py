@@ -14,6 +14,7 @@ def card(manifest: dict[str, Any], repo: str = "", revision: str = "", *, has_se
     """Markdown with the YAML header that the Hub reads, from the content of manifest.json; for `repo` on the Hub, or
     for the folder that the files lie in. A configuration without rows is none: `datasets` fails on it.
     """
+    splits = _splits(manifest, has_selected)
     recipe, ranking, rows = manifest["recipe"], manifest["ranking"], manifest["rows"]
     alpha = f" (alpha {ranking['alpha']:g})" if ranking["metric"] in ("map", "map-signed") else ""
     books = "\n".join(
@@ -29,7 +30,7 @@ def card(manifest: dict[str, Any], repo: str = "", revision: str = "", *, has_se
     return f"""---
 configs:
 - config_name: default
-  data_files: [{{split: train, path: train.parquet}}]{_SELECTED if has_selected else ""}
+  data_files: {_data_files(splits["default"])}{_selected(splits)}
 tags: [preference, dpo, self-play, evolve-select]
 ---
 
@@ -46,11 +47,11 @@ tags: [preference, dpo, self-play, evolve-select]
 
 `train.parquet` is the training set, `selected.parquet` what the metric selected or led to, `manifest.json` has all of
 the above in full.
-
+{_held_out(manifest)}
 ```python
 from datasets import load_dataset
 
-{_loading(repo, revision, has_selected)}
+{_loading(repo, revision, splits)}
 ```
 
 | stage | in | kept | dropped |
@@ -76,20 +77,60 @@ with them beside. Versions were checked on {CHECKED_ON}.
 """
 
 
-_SELECTED = """
-- config_name: selected
-  data_files: [{split: train, path: selected.parquet}]"""
+Splits = dict[str, dict[str, str]]  # for each configuration and split its file
 
 
-def _loading(repo: str, revision: str, has_selected: bool) -> str:
+def _splits(manifest: dict[str, Any], has_selected: bool) -> Splits:
+    """As the manifest of a dataset on the Hub has them, or of the folder that a run writes."""
+    if found := manifest.get("held_out"):
+        return {
+            config: {split: one["path"] for split, one in sides.items()} for config, sides in found["splits"].items()
+        }
+    selected = {"selected": {"train": "selected.parquet"}} if has_selected else {}
+    return {"default": {"train": "train.parquet"}} | selected
+
+
+def _data_files(files: dict[str, str]) -> str:
+    return "[" + ", ".join(f"{{split: {split}, path: {path}}}" for split, path in files.items()) + "]"
+
+
+def _selected(splits: Splits) -> str:
+    if "selected" not in splits:
+        return ""
+    return f"\n- config_name: selected\n  data_files: {_data_files(splits['selected'])}"
+
+
+def _held_out(manifest: dict[str, Any]) -> str:
+    """What of the pairs is in the split test; nothing where none is."""
+    if not (found := manifest.get("held_out")):
+        return ""
+    counts = "\n".join(
+        f"| `{config}` | `{split}` | `{one['path']}` | {one['pairs']:,} |"
+        for config, of in found["splits"].items()
+        for split, one in of.items()
+    )
+    return f"""
+About {found["test"]} are held out, by families of prompts: a prompt, its rewrites and whatever shares a rewrite with it
+are in the same split, in both configurations.
+
+| configuration | split | file | pairs |
+|---|---|---|---|
+{counts}
+"""
+
+
+def _loading(repo: str, revision: str, splits: Splits) -> str:
     """The lines that load the training set, and what was selected."""
     taken = "as TRL's DPOTrainer takes it"
     if not repo:
         return f'train = load_dataset("parquet", data_files="train.parquet", split="train")  # {taken}'
     at = f', revision="{revision}"' if revision else ""
     lines = [f'train = load_dataset("{repo}", split="train"{at})  # {taken}']
-    if has_selected:
-        lines.append(f'selected = load_dataset("{repo}", "selected", split="train"{at})')
+    if "test" in splits["default"]:
+        lines.append(f'test = load_dataset("{repo}", split="test"{at})')
+    if "selected" in splits:
+        split = next(iter(splits["selected"]))
+        lines.append(f'selected = load_dataset("{repo}", "selected", split="{split}"{at})')
     return "\n".join(lines)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +17,7 @@ from evolve.exports.lines import batches_of, write_sides
 from evolve.exports.paper import MAX_LENGTH, MAX_PROMPT_LENGTH, training
 from evolve.exports.seen import Limits, Seen
 from evolve.exports.setup import Setup
-from evolve.exports.split import Families, is_held_out, share_of
+from evolve.exports.split import TEST, TRAIN, Split, share_of, split_of
 from evolve.exports.template import PolicyTemplate, policy_template
 from evolve.exports.written import Earlier, Written, remove_stale
 from evolve.pool.lookup import Lookup
@@ -28,7 +28,6 @@ from generation.engine import is_fake
 from prompts.display import shown
 from prompts.errors import UserError
 
-TRAIN, TEST = "train", "test"
 GLOB = "*?["  # of which the readers of files make patterns
 
 
@@ -174,27 +173,21 @@ class Export:
 
     def _lines(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Each line with its side. Raises `UserError` at the end where a side has none."""
-        side_of, with_thoughts = self._sides(), self._run.recipe.selection.with_thoughts
+        split, with_thoughts = self._split(), self._run.recipe.selection.with_thoughts
         for batch in batches_of(self._train):
             for pair in self._seen.keep(batch):
-                side = side_of(pair["prompt_id"])
+                side = split.side(pair["prompt_id"]) if split else TRAIN
                 self._n[side] += 1
                 for row in lines_of(self._form, pair, self._template, with_thoughts, self._wish.margin):
                     yield side, row
         if self._seen.dropped and not self._seen.n:
             raise UserError(f"No pair is left: {'; '.join(self._seen.said())}. Allow longer ones.")
-        if self._wish.test and not all(self._n[side] for side in self._paths):
-            raise UserError(
-                f"--test {self._wish.test} of {self._seen.n:,} pairs leaves one side empty: families of prompts are "
-                "not divided. Give another share, or a larger dataset."
-            )
+        if split:
+            split.needs_both(self._n)
 
-    def _sides(self) -> Callable[[str], str]:
-        """The side of a prompt, by its id. The seed is that of the prompts: sampled anew they stay where they are."""
-        if not self._wish.test:
-            return lambda prompt_id: TRAIN
-        families, seed, share = Families(self._run.pool), self._run.recipe.prompts.seed, share_of(self._wish.test)
-        return lambda prompt_id: TEST if is_held_out(families.of(prompt_id), seed, share) else TRAIN
+    def _split(self) -> Split | None:
+        """What is held out, if anything."""
+        return split_of(self._run.pool, self._run.recipe.prompts.seed, self._wish.test) if self._wish.test else None
 
     def _configs(self, told: list[str]) -> dict[Path, str]:
         """The configurations, by path: each named after the file that it trains on."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
+from dataclasses import dataclass
 
 from evolve.pool.pool import Pool
 from evolve.views.verdicts import MAYBE_KEPT
 from prompts.errors import UserError
 
+TRAIN, TEST = "train", "test"
 _SHARE = re.compile(r"[0-9]{1,2}(\.[0-9]{1,6})?%")
 
 
@@ -45,6 +47,35 @@ class Families:
     def _unite(self, one: str, other: str) -> None:
         first, second = sorted((self.of(one), self.of(other)))
         self._head[second] = first
+
+
+@dataclass(frozen=True)
+class Split:
+    """Which side a prompt of a pool is on, where the share `asked` ("5%") is held out. `seed` is that of the prompts:
+    sampled anew they stay where they are.
+    """
+
+    asked: str
+    seed: int
+    families: Families
+
+    def side(self, prompt_id: str) -> str:
+        """TRAIN or TEST."""
+        return TEST if is_held_out(self.families.of(prompt_id), self.seed, share_of(self.asked)) else TRAIN
+
+    def needs_both(self, n: dict[str, int]) -> None:
+        """Raise `UserError` where a side has no pair."""
+        if not all(n.get(side) for side in (TRAIN, TEST)):
+            raise UserError(
+                f"--test {self.asked} of {sum(n.values()):,} pairs leaves one side empty: families of prompts are not "
+                "divided. Give another share, or a larger dataset."
+            )
+
+
+def split_of(pool: Pool, seed: int, asked: str) -> Split:
+    """The split of a pool's prompts. Raises `UserError` where `asked` is no share."""
+    share_of(asked)
+    return Split(asked, seed, Families(pool))
 
 
 def is_held_out(family: str, seed: int, share: float) -> bool:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from evolve.datasets.card import card
 from evolve.datasets.folder import read_manifest
+from evolve.exports.hub.held_out import write_sides
 from evolve.exports.hub.public import public
+from evolve.exports.split import Split
 from evolve.pool.files import told
 from evolve.pool.json_files import json_bytes
 from prompts.errors import UserError
@@ -42,6 +47,15 @@ class Layout:
         """The dataset in a line."""
         return title(self.manifest)
 
+    @property
+    def held_out(self) -> list[str]:
+        """What is held out, in a line for each configuration."""
+        splits = self.manifest.get("held_out", {}).get("splits", {})
+        return [
+            f"{config}: " + ", ".join(f"{one['pairs']:,} pairs in {side}" for side, one in sides.items())
+            for config, sides in splits.items()
+        ]
+
 
 def title(manifest: dict[str, Any]) -> str:
     """What a manifest is of, in a line."""
@@ -56,22 +70,41 @@ def is_same(one: dict[str, Any], other: dict[str, Any]) -> bool:
     return _identity(one) == _identity(other)
 
 
-def layout_of(folder: Path, repo: str, revision: str) -> Layout:
-    """The files of the dataset in `folder` for the repository. Nothing else of the run is looked at.
+@contextmanager
+def layout_of(folder: Path, repo: str, revision: str, split: Split | None = None) -> Iterator[Layout]:
+    """The files of the dataset in `folder` for the repository, with `split` its two sides apart; they are there while
+    the context is open. Nothing else of the run is looked at.
 
     Raises `UserError` if the dataset is damaged, or holds no pairs.
     """
+    import pyarrow as pa
+
     manifest = read_manifest(folder)
     n, n_selected = (_n_rows(folder / name) for name in PARQUET.values())
     if not manifest or n != manifest["rows"]["train"]["kept"]:
         raise _damaged(folder, "its manifest does not fit its rows")
     if not n:
         raise UserError(f"{folder} holds no pairs: there is nothing to push. `evolve status` says where rows went.")
-    names = [PARQUET["train"], *([PARQUET["selected"]] if n_selected else [])]
-    with told(folder):
-        parquet = [_of_parquet(folder / name, name) for name in names]
     said = public(manifest)
-    written = _of_bytes(CARD, card(said, repo, revision, has_selected=n_selected > 0).encode())
+    with ExitStack() as stack:
+        names = [PARQUET["train"], *([PARQUET["selected"]] if n_selected else [])]
+        if split:
+            with told(Path(tempfile.gettempdir())):
+                scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            try:
+                splits = write_sides(folder, split, scratch)
+            except (pa.ArrowException, OSError) as error:
+                raise _damaged(folder, str(error)) from error
+            said["held_out"] = {"test": split.asked, "splits": splits}
+            folder, names = scratch, [one["path"] for sides in splits.values() for one in sides.values()]
+        with told(folder):
+            parquet = [_of_parquet(folder / name, name) for name in names]
+        yield _layout(said, parquet, repo, revision, n_selected > 0)
+
+
+def _layout(said: dict[str, Any], parquet: list[HubFile], repo: str, revision: str, has_selected: bool) -> Layout:
+    """The parquet files with the card and the manifest that go with them."""
+    written = _of_bytes(CARD, card(said, repo, revision, has_selected=has_selected).encode())
     # So that what was edited on the Hub is known from what was pushed.
     said["files"] = {file.path: {"sha256": file.sha256, "git": file.git} for file in (written, *parquet)}
     return Layout(said, (written, _of_bytes(MANIFEST, json_bytes(said)), *parquet))

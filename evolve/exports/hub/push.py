@@ -9,6 +9,7 @@ from typing import Any
 
 from evolve.exports.hub.layout import CARD, MANIFEST, HubFile, Layout, is_same, layout_of, title
 from evolve.exports.hub.remote import Head, Hub
+from evolve.exports.split import Split
 from prompts.display import holds_secret, shown
 from prompts.errors import UserError
 
@@ -38,20 +39,22 @@ class Target:
             )
 
 
-def push(folder: Path, target: Target, *, message: str | None = None, dry_run: bool = False) -> str:
-    """Bring the dataset in `folder` to the Hub and return what was done, in lines; with `dry_run` what would be, for
-    which neither a network nor a token is needed.
+def push(
+    folder: Path, target: Target, *, split: Split | None = None, message: str | None = None, dry_run: bool = False
+) -> str:
+    """Bring the dataset in `folder` to the Hub, with `split` as two sides, and return what was done, in lines; with
+    `dry_run` what would be, for which neither a network nor a token is needed.
 
     Raises `UserError` for what a user can mend. Killed at any moment it has added one commit or none.
     """
-    layout = layout_of(folder, target.repo, "" if target.branch == MAIN else target.branch)
-    message = layout.title if message is None else message
-    if not message.strip() or holds_secret(message):
-        raise UserError("--message is empty or holds a secret. Expected a line that says what is pushed.")
-    if dry_run:
-        return _would(layout, target, message)
-    pushing = _Push(Hub(target.repo, target.branch), layout, target, message)
-    return pushing.hub.told(pushing.attempt)
+    with layout_of(folder, target.repo, "" if target.branch == MAIN else target.branch, split) as layout:
+        message = layout.title if message is None else message
+        if not message.strip() or holds_secret(message):
+            raise UserError("--message is empty or holds a secret. Expected a line that says what is pushed.")
+        if dry_run:
+            return _would(layout, target, message)
+        pushing = _Push(Hub(target.repo, target.branch), layout, target, message)
+        return pushing.hub.told(pushing.attempt)
 
 
 @dataclass
@@ -66,13 +69,13 @@ class _Push:
         """Look at what is there and add what differs, in one commit."""
         private = self._repository()
         head, is_new = self._head()
-        edited = [] if is_new or self.target.force else self._check(head)
+        edited, stale = ([], []) if is_new or self.target.force else self._check(head)
         files = [file for file in self.layout.files if not head.has(file) and file.path not in edited]
         commit = head.commit
-        if files:
+        if files or stale:
             self._sent = True
-            commit = self.hub.commit(files, self.message, head.commit)
-        return self._said(files, commit, private, edited, head)
+            commit = self.hub.commit(files, self.message, head.commit, stale)
+        return self._said(files, commit, private, edited, stale, head)
 
     def _repository(self) -> bool:
         """Whether the repository, made if need be, is private. Never is a public one filled that was not meant."""
@@ -102,11 +105,13 @@ class _Push:
         main = head if self.target.branch == MAIN else self.hub.head(MAIN)
         return head, self.target.branch != MAIN and main is not None and main.commit == head.commit
 
-    def _check(self, head: Head) -> list[str]:
-        """The files that were edited on the Hub and stay. Raises `UserError` where something else lies there."""
+    def _check(self, head: Head) -> tuple[list[str], list[str]]:
+        """The files that were edited on the Hub and stay, and those of an earlier push that this one has not and
+        nobody has edited: they go. Raises `UserError` where something else lies there.
+        """
         others = sorted(set(head.digests) - _OF_THE_HUB)
         if not others:
-            return []
+            return [], []
         there = self.hub.manifest(head)
         if not there or not is_same(there, self.layout.manifest):
             named = ", ".join(others[:_NAMED]) + (f" and {len(others) - _NAMED} more" if len(others) > _NAMED else "")
@@ -121,13 +126,17 @@ class _Push:
                 f"{', '.join(edited)} at {self.hub.url} was changed there since it was pushed. --force replaces it; "
                 "--revision pushes to a branch of its own."
             )
-        return edited
+        return edited, _stale(head, there, {file.path for file in self.layout.files})
 
-    def _said(self, files: list[HubFile], commit: str, private: bool, edited: list[str], head: Head) -> str:
+    def _said(
+        self, files: list[HubFile], commit: str, private: bool, edited: list[str], stale: list[str], head: Head
+    ) -> str:
         at = f"{self.hub.url} ({_visible(private)}, revision {self.target.branch})"
-        lines = [f"Pushed {self.layout.title}"] if files or self._sent else ["Nothing has changed since the last push."]
+        lines = [f"Pushed {self.layout.title}"] if self._sent else ["Nothing has changed since the last push."]
         lines.append(f"  {at}, commit {commit}")
         lines += [_line(file) for file in files]
+        lines += [f"  {path} is gone: it was of an earlier push" for path in stale]
+        lines += [f"  {line}" for line in self.layout.held_out]
         if edited:
             lines.append(f"{CARD} was edited on the Hub and stays as it is there (--force replaces it).")
         if private and self.target.public:
@@ -136,6 +145,16 @@ class _Push:
         if self.target.force and (others := sorted(set(head.digests) - _OF_THE_HUB - ours)):
             lines.append(f"Left as they were: {shown(', '.join(others[:_NAMED]), one_line=True)}.")
         return "\n".join(lines)
+
+
+def _stale(head: Head, there: dict[str, Any], now: set[str]) -> list[str]:
+    """The files that were pushed with the manifest `there`, lie there unchanged, and are not among those of `now`."""
+    pushed = there.get("files")
+    return sorted(
+        path
+        for path, known in (pushed.items() if isinstance(pushed, dict) else ())
+        if path not in now and isinstance(known, dict) and head.digests.get(path) in known.values()
+    )
 
 
 def _is_edited(file: HubFile, head: Head, there: dict[str, Any]) -> bool:
@@ -154,6 +173,7 @@ def _would(layout: Layout, target: Target, message: str) -> str:
         f"Would push {layout.title}",
         f"  {ENDPOINT}/datasets/{target.repo} ({_visible(not target.public)}, revision {target.branch})",
         *map(_line, layout.files),
+        *(f"  {line}" for line in layout.held_out),
         f"{len(layout.files)} files, {total:,} bytes, in one commit: {shown(message, one_line=True)}",
     ]
     return "\n".join([*lines, "Nothing was uploaded, and the Hub was not asked."])

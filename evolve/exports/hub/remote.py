@@ -138,11 +138,14 @@ class Hub:
             except Damaged:
                 return {}
 
-    def commit(self, files: Iterable[HubFile], message: str, parent: str) -> str:
-        """Upload the files in one commit on top of `parent`; its id. Nothing is there before all is."""
-        from huggingface_hub import CommitOperationAdd
+    def commit(self, files: Iterable[HubFile], message: str, parent: str, gone: Iterable[str] = ()) -> str:
+        """Upload the files, and remove those at the paths `gone`, in one commit on top of `parent`; its id. Nothing is
+        there before all is.
+        """
+        from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
-        operations = [CommitOperationAdd(path_in_repo=file.path, path_or_fileobj=file.content) for file in files]
+        operations: list[Any] = [CommitOperationDelete(path_in_repo=path) for path in gone]
+        operations += [CommitOperationAdd(path_in_repo=file.path, path_or_fileobj=file.content) for file in files]
         done = self._api.create_commit(
             self.repo,
             operations,

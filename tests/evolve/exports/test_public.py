@@ -33,15 +33,15 @@ def test_no_file_that_goes_up_has_a_path_of_this_machine(tmp_path: Path) -> None
     made = make(recipe, tmp_path / "run")
     assert str(tmp_path) in (made.folder / "manifest.json").read_text()  # a path that was there would be seen
     assert str(tmp_path) in (made.folder / "README.md").read_text()
-    layout = layout_of(made.folder, "someone/pairs", "")
-    for file in layout.files:
-        for hidden in (tmp_path, ROOT, Path.home()):
-            assert str(hidden).rstrip("/") + "/" not in text_of(file.content), file.path
-    said = layout.manifest
-    assert said["recipe"]["prompts"]["source"] == "asked.jsonl"
-    assert said["recipe"]["evolve"]["templates"] == "wording"
-    assert said["recipe"]["policy"]["system_prompt"] == "/no_think Be brief, as /usr/share/dict is."
-    assert "prompts: `asked.jsonl`" in text_of(layout.files[0].content)
+    with layout_of(made.folder, "someone/pairs", "") as layout:
+        for file in layout.files:
+            for hidden in (tmp_path, ROOT, Path.home()):
+                assert str(hidden).rstrip("/") + "/" not in text_of(file.content), file.path
+        said = layout.manifest
+        assert said["recipe"]["prompts"]["source"] == "asked.jsonl"
+        assert said["recipe"]["evolve"]["templates"] == "wording"
+        assert said["recipe"]["policy"]["system_prompt"] == "/no_think Be brief, as /usr/share/dict is."
+        assert "prompts: `asked.jsonl`" in text_of(layout.files[0].content)
 
 
 def test_what_is_of_the_machine_alone_is_left_out_and_the_rest_stays(made: Made) -> None:
