@@ -2,7 +2,16 @@
 
 from generation.chat import Chat, load_chat
 from generation.conversation import TemplateRefused
-from generation.engine import Completion, Engine, EngineDied, EngineFailed, Request, RequestRefused, seed_from
+from generation.engine import (
+    Completion,
+    Engine,
+    EngineDied,
+    EngineFailed,
+    Request,
+    RequestDeadly,
+    RequestRefused,
+    seed_from,
+)
 
 __all__ = [
     "Chat",
@@ -11,6 +20,7 @@ __all__ = [
     "EngineDied",
     "EngineFailed",
     "Request",
+    "RequestDeadly",
     "RequestRefused",
     "TemplateRefused",
     "load_chat",

@@ -53,6 +53,12 @@ class EngineFailed(Exception):
     """The engine lives, and has not answered this request through no fault of the request: it is owed."""
 
 
+class RequestDeadly(Exception):
+    """The engine died of this request, or its servers failed at it, each time that it was asked, while others were
+    answered: it is not sent again.
+    """
+
+
 class RequestRefused(Exception):
     """The engine takes no such request (it is the request that is wrong: sending it again is of no use)."""
 
@@ -72,7 +78,7 @@ class Engine(Protocol):
     async def start(self) -> None: ...
 
     async def complete(self, request: Request) -> list[Completion]:
-        """Raises `EngineDied`, `EngineFailed` or `RequestRefused`."""
+        """Raises `EngineDied`, `EngineFailed`, `RequestDeadly` or `RequestRefused`."""
         ...
 
     async def close(self) -> None:

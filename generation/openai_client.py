@@ -1,6 +1,7 @@
 """One client for servers that speak OpenAI's protocol: one address, one retry rule, one deadline, nothing secret told.
 
-The address is the argument, else OPENAI_BASE_URL, else OpenAI's own; the key is in OPENAI_API_KEY.
+The address is the argument, else OPENAI_BASE_URL, else OpenAI's own; the key is in OPENAI_API_KEY. The judge asks by
+`ServerClient.ask`; generation.hosts asks several servers by the same rules (generation.tries).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from generation.tries import pause_as_told
 from prompts import Message
 from prompts.display import redacted
 from prompts.errors import UserError
@@ -65,7 +67,7 @@ def normalised_base_url(text: str | None = None) -> str:
     except ValueError:
         host, port, parts = None, None, urlsplit("")
     if parts.scheme not in PORTS or not host:
-        raise UserError("The judge's base URL is no address: expected one such as http://127.0.0.1:8000/v1.")
+        raise UserError("The base URL of a server is no address: expected one such as http://127.0.0.1:8000/v1.")
     host = f"[{host}]" if ":" in host else host
     shown = host if port in (None, PORTS[parts.scheme]) else f"{host}:{port}"
     return f"{parts.scheme}://{shown}{re.sub('/+', '/', parts.path).rstrip('/')}"
@@ -78,12 +80,19 @@ class ServerClient:
     """
 
     def __init__(
-        self, model: str, *, base_url: str | None = None, deadline: float = DEADLINE, longest_pause: float = 30.0
+        self,
+        model: str,
+        *,
+        base_url: str | None = None,
+        deadline: float = DEADLINE,
+        longest_pause: float = 30.0,
+        key: str | None = None,
     ) -> None:
+        """`key` in the place of OPENAI_API_KEY, for a server that is not to see that one."""
         self.base_url = normalised_base_url(base_url)
         given = urlsplit((base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI).strip())
         self._address = given._replace(query="", fragment="").geturl()
-        self._key = os.environ.get("OPENAI_API_KEY", "")
+        self._key = key or os.environ.get("OPENAI_API_KEY", "")
         secrets = [self._key, given.password, given.username, given.query]
         self._secrets = sorted({s for one in secrets if one for s in (one, unquote(one))}, key=len, reverse=True)
         self.model, self.deadline, self.longest_pause = model, deadline, longest_pause
@@ -103,13 +112,13 @@ class ServerClient:
     async def ask(self, client: Any, messages: Sequence[Message], max_tokens: int) -> Answer:
         """The server's answer. Raises Refused for this request, ServerFailed for a server that can't be used."""
         import openai
-        from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+        from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt
 
         passing = (openai.APIConnectionError, openai.RateLimitError, openai.InternalServerError)
         tries = AsyncRetrying(
             retry=retry_if_exception_type((*passing, TimeoutError, _Malformed)),
             stop=stop_after_attempt(ATTEMPTS),
-            wait=wait_random_exponential(multiplier=0.5, max=self.longest_pause),
+            wait=pause_as_told(self.longest_pause),
             reraise=True,
         )
         try:
@@ -119,7 +128,7 @@ class ServerClient:
         except _Malformed as error:
             raise self._failed(f"an answer that is no chat completion: {self.shown(str(error))}") from error
         except openai.APIStatusError as error:
-            words = self.shown(_words(error))
+            words = self.words(error)
             if error.status_code in (400, 413, 422):
                 raise Refused(words) from error
             raise self._failed(f"status {error.status_code}: {words}") from error
@@ -169,6 +178,10 @@ class ServerClient:
         text = str(redacted(text))
         text = text if len(text) <= SHOWN else text[:SHOWN] + "..."
         return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in text)
+
+    def words(self, error: Any) -> str:
+        """What the server itself said of an error, as `shown`."""
+        return self.shown(_words(error))
 
     def _failed(self, what: str) -> ServerFailed:
         return ServerFailed(

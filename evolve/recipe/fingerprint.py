@@ -46,9 +46,30 @@ def fingerprint(model: str) -> str:
     if is_weightless(model):
         return model
     folder = resolve(model, weights=False)
-    if commit := hub_commit(folder):
-        return f"{model.partition('@')[0]}@{commit}"
-    files = [path for name in DECIDING if (path := folder / name).is_file()] + weight_files(folder)
+    return _of_hub(model, folder) or _of_files(_deciding(folder) + weight_files(folder))
+
+
+def served_fingerprint(model: str) -> str:
+    """Identity of a model that runs elsewhere: its files, as above, as far as they are here. Without weights the name
+    that it is served by has to tell it from others of the same tokenizer and shape.
+    """
+    folder = resolve(model, weights=False)
+    if of_hub := _of_hub(model, folder):
+        return of_hub
+    has_weights = any(path.is_file() for path in folder.glob("*.safetensors"))
+    return _of_files(_deciding(folder) + (weight_files(folder) if has_weights else []))
+
+
+def _of_hub(model: str, folder: Path) -> str:
+    commit = hub_commit(folder)
+    return f"{model.partition('@')[0]}@{commit}" if commit else ""
+
+
+def _deciding(folder: Path) -> list[Path]:
+    return [path for name in DECIDING if (path := folder / name).is_file()]
+
+
+def _of_files(files: list[Path]) -> str:
     return content_id("model", [[path.name, file_digest(path)] for path in sorted(files)])
 
 

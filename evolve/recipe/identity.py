@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from importlib import metadata
 from typing import Any
 
-from evolve.recipe.fingerprint import fingerprint, is_weightless, source_digests
+from evolve.recipe.fingerprint import fingerprint, is_weightless, served_fingerprint, source_digests
 from evolve.recipe.sections import Policy, Recipe, Reward
 from generation.checkpoint import resolve, soft_capped
 from generation.engines.options import moving_tokens
@@ -40,16 +40,18 @@ def sampler_of(recipe: Recipe) -> Maker:
     """
     policy, sampling = recipe.policy, recipe.sampling
     settings = {
-        "fingerprint": fingerprint(policy.model),
+        "fingerprint": served_fingerprint(policy.model) if policy.servers else fingerprint(policy.model),
         "dtype": policy.dtype,
         "max_model_len": policy.max_model_len,
         "engine": moving_tokens(policy.engine),
-        "engine_version": engine_version(policy.model),
+        "engine_version": "server" if policy.servers else engine_version(policy.model),
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,
         "max_tokens": sampling.max_tokens,
         "seed": sampling.seed,
     }
+    if policy.servers:  # not which: a host's name moves no token
+        settings |= {"served_model": policy.served_model, "without_logprobs": policy.without_logprobs}
     settings |= template_settings(policy) | ({"thought_tags": policy.thought_tags} if policy.thought_tags else {})
     return Maker(policy.model, content_id("sampler", settings), settings)
 

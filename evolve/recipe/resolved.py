@@ -115,7 +115,8 @@ def _draws(recipe: Recipe) -> Any:
 def _samples(recipe: Recipe) -> Any:
     """What may decide what the policy samples. How many samples, and how many at once, does not."""
     engine = moving_tokens(recipe.policy.engine)
-    only_runs = {"in_flight": 1, "keep_token_ids": False, "system_prompt": None, "engine": engine}
+    only_runs = {"in_flight": 1, "keep_token_ids": False, "system_prompt": None, "engine": engine, "deadline": 1.0}
+    only_runs["servers"] = bool(recipe.policy.servers)
     policy = recipe.policy.model_copy(update=only_runs)
     return policy, recipe.sampling.model_copy(update={"n": 2})
 

@@ -13,6 +13,7 @@ from evolve.recipe.soundness import Place, faults
 from evolve.recipe.values import SEED, Day, TemplateKwargs
 from generation.engines.fake import OPTIONS
 from generation.engines.options import check_options
+from generation.openai_client import normalised_base_url
 from prompts import STRATEGIES
 from prompts.errors import UserError
 
@@ -56,6 +57,15 @@ class Policy(Section):
     chat template knows. Answers are scored and paired without them."""
     keep_token_ids: bool = False
     """Keep the sampled token ids in the pool; about 4 bytes a token."""
+    servers: tuple[str, ...] = ()
+    """Base URLs, such as "http://127.0.0.1:8000/v1", of servers that run the policy; by default vLLM runs here. `model`
+    then names its tokenizer and template. Which servers, and how many, makes no new rows."""
+    served_model: str | None = None
+    """The name that the servers have for the policy; `model` as it is written, by default."""
+    deadline: float = Field(600.0, gt=0, le=86_400)
+    """Seconds that a server has for an answer: the paper's 4,096 tokens at 7 a second."""
+    without_logprobs: bool = False
+    """Take responses of servers that give no usable log-probabilities. Metrics that need them can't be had then."""
     engine: dict[str, Any] = Field({})
     """Options of vLLM's engine, e.g. {tensor_parallel_size = 8}; generation/engines/options.py lists them."""
 
@@ -67,6 +77,22 @@ class Policy(Section):
                 "expected two different tags, the one that opens the thoughts and the one that closes them"
             )
         return value
+
+    @field_validator("servers")
+    @classmethod
+    def _addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        try:
+            return tuple(dict.fromkeys(map(normalised_base_url, value)))
+        except UserError as error:
+            raise ValueError(str(error)) from error
+
+    @model_validator(mode="after")
+    def _what_servers_decide(self) -> Policy:
+        if self.servers and (self.engine or self.dtype != "auto" or self.model == "fake"):
+            raise ValueError("with servers there is no engine, dtype or model 'fake' to set: how they run, they decide")
+        if not self.servers and (self.served_model or self.without_logprobs):
+            raise ValueError("served_model and without_logprobs are for policy.servers, and there are none")
+        return self
 
     @model_validator(mode="after")
     def _known_options(self) -> Policy:

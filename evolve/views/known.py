@@ -18,6 +18,7 @@ from selection.metrics import implicit_reward
 SIDES = ("chosen", "rejected")
 NUMBERS = tuple(f"{name}_{side}" for name in ("score", "logp", "n_tokens", "ref_logp") for side in SIDES)
 FEWEST_RESPONSES = 3  # for alpha = "auto": with two, nothing is left of a pair without one
+_OF_LOGPROBS = frozenset(f"{name}_{side}" for name in ("logp", "implicit") for side in SIDES)
 _GROUPS = frozenset({"scores", "lower", "upper"})
 
 
@@ -58,6 +59,12 @@ def check_rule(recipe: Recipe) -> None:
             continue
         metric = metric_of(name)
         parameters_of(rule, metric)
+        if recipe.policy.without_logprobs and (missing := _OF_LOGPROBS & set(metric.inputs)):
+            raise UserError(
+                f"metric {name!r} needs {', '.join(sorted(missing))}, and policy.without_logprobs takes responses without "
+                "log-probabilities. Select by one that does without, such as eva; then `evolve score "
+                "DATASET/train.parquet --policy MODEL` computes them, and any metric can be had of that run."
+            )
         for needed in ("lower", "upper"):
             if needed in metric.inputs and not recipe.reward.ensemble and not may_spread(recipe.reward.model):
                 what = INPUTS[needed]

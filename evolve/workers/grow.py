@@ -14,7 +14,7 @@ from evolve.recipe.sections import Recipe
 from evolve.views.verdicts import TOO_LONG_FOR_REWARD, present_verdict
 from evolve.watch.tally import Tally
 from evolve.workers.jobs import Job
-from evolve.workers.rows import prompt_row, refused_row, response_row
+from evolve.workers.rows import known, prompt_row, refused_row, response_row
 from evolve.workers.screening import TEMPLATE_REFUSED, Screening
 from generation import Chat, Completion, Engine, EngineFailed, Request, RequestRefused, TemplateRefused, seed_from
 from prompts import Prompt, RewriteTemplate, filters, rewrite_messages
@@ -77,7 +77,7 @@ class Grower:
         row |= prompt_row(key, child, verdict) | {
             "finish_reason": completion.finish_reason,
             "n_tokens": len(completion.token_ids),
-            "logp": completion.logp,
+            "logp": known(completion.logp),
             "reward_limit": self.reward_limit if verdict == TOO_LONG_FOR_REWARD else None,
             "content_kept": content_of(parent, child),
         }

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 
-from evolve.recipe.sections import Recipe
+from evolve.recipe.sections import Policy, Recipe
 from generation import Chat, Engine, load_chat
+from generation.chat import TemplateChat
 from generation.checkpoint import check_config, resolve
 from generation.engines.restart import RestartingEngine
 from generation.template import template_arguments
@@ -25,9 +26,7 @@ def make_policy(recipe: Recipe) -> tuple[Engine, Chat]:
         tags = policy.thought_tags
         fake = FakeEngine(policy.max_model_len or 65_536, **options, thought_tags=tags)
         return RestartingEngine(fake), FakeChat(tags)
-    from generation.engines.vllm import VllmEngine
-
-    folder = resolve(policy.model)
+    folder = resolve(policy.model, weights=not policy.servers)
     check_config(folder)
     arguments = template_arguments(policy.chat_template_kwargs, policy.template_date)
     chat = load_chat(folder, arguments=arguments, thought_tags=policy.thought_tags)
@@ -39,7 +38,26 @@ def make_policy(recipe: Recipe) -> tuple[Engine, Chat]:
             policy.model,
             chat.tokenizer.tokenizer.convert_ids_to_tokens(stop),
         )
+    if policy.servers:
+        return _served(policy, chat, stop), chat
+    from generation.engines.vllm import VllmEngine
+
     engine = VllmEngine(
         str(folder), dtype=policy.dtype, max_model_len=policy.max_model_len, options=policy.engine, stop=stop
     )
     return RestartingEngine(engine), chat
+
+
+def _served(policy: Policy, chat: TemplateChat, stop: int | None) -> Engine:
+    from generation.engines.server import ServerEngine
+
+    return ServerEngine(
+        policy.servers,
+        policy.served_model or policy.model,
+        chat.tokenizer,
+        context=policy.max_model_len,
+        deadline=policy.deadline,
+        in_flight=policy.in_flight,
+        stop=stop,
+        without_logprobs=policy.without_logprobs,
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from typing import Any
 
 from generation import Completion
@@ -35,14 +36,19 @@ def response_row(
         "text_key": text_key(completion.text),
         "blank": not completion.text.strip(),
         "n_tokens": len(completion.token_ids),
-        "logp": completion.logp,
+        "logp": known(completion.logp),
         "thoughts": completion.thoughts,
         "thought_tokens": None if completion.thoughts is None else completion.thought_tokens,
-        "thought_logp": None if completion.thoughts is None else completion.thought_logp,
+        "thought_logp": None if completion.thoughts is None else known(completion.thought_logp),
         "finish_reason": completion.finish_reason,
         "seed": seed,
         "token_ids": list(completion.token_ids) if token_ids else None,
     }
+
+
+def known(logp: float) -> float | None:
+    """A log-probability; None of a response that a server gave none for."""
+    return None if math.isnan(logp) else logp
 
 
 def text_key(text: str) -> int:
