@@ -17,7 +17,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from evolve.pool.files import arrow_file, unfinished_in, write_file
+from evolve.pool.files import arrow_file, repeated, unfinished_in, write_file
 from evolve.pool.parts import Listing, Part, listing, part_name
 from prompts.errors import UserError
 
@@ -156,7 +156,8 @@ class Table:
 def write_part(folder: Path, first: int, last: int, rows: pa.Table, row_group_size: int | None = None) -> None:
     """Write a part, whole or not at all. The folder must be there: one that was removed is not made again."""
     stream = io.BytesIO()
-    pq.write_table(rows, stream, compression="zstd", row_group_size=row_group_size)
+    dictionary = repeated(rows.schema)
+    pq.write_table(rows, stream, compression="zstd", use_dictionary=dictionary, row_group_size=row_group_size)
     data = stream.getvalue()
     write_file(folder / part_name(first, last, digest_of(data)), data, make_folder=False)
 
