@@ -13,7 +13,6 @@ import pyarrow.compute as pc
 
 from evolve.pool.claims import initial_key, rewrite_key
 from evolve.pool.json_files import read_json, write_json
-from evolve.pool.pool import Pool
 from evolve.pool.schemas import MESSAGES
 from evolve.pool.table import Table, write_part
 from evolve.recipe.stored import stored_recipe
@@ -34,11 +33,11 @@ def copy(small: Path, large: Path, copies: int) -> None:
     write_json(drawn, x | {"ids": ids, "n_in": len(ids)}, make_folder=False)
     pool = run.pool
     of_prompts = pa.concat_tables(pool.prompts.scan(pool.prompts.schema.names))
-    keys = {name: template for name, template in run.templates.items()}
+    templates = run.templates
     tables: list[tuple[Table, Callable[[pa.Table, int], pa.Table], pa.Table]] = [
-        (pool.prompts, lambda rows, n: _prompts(rows, n, keys, run.sampler.id), of_prompts)
+        (pool.prompts, lambda rows, n: _prompts(rows, n, templates, run.sampler.id), of_prompts)
     ]
-    others = [(pool.responses(run.sampler.id), ("id", "prompt_id"))]
+    others: list[tuple[Table, tuple[str, ...]]] = [(pool.responses(run.sampler.id), ("id", "prompt_id"))]
     others += [(pool.rewards(one.id), ("response_id",)) for one in run.rewards]
     for table, names in others:
         rows = pa.concat_tables(table.scan(table.schema.names))

@@ -24,9 +24,13 @@ def linked_ids(kind: str, *ids: Iterable[str], also: Sequence[Any] = ()) -> Iter
     """`content_id(kind, *one of each ids, *also)` for row after row of `ids`, several times faster: what is alike is
     encoded once, and hexadecimal digits need no escaping.
     """
-    start = json.dumps([kind], ensure_ascii=False)[:-1] + ',"'
-    rest = json.dumps(list(also), ensure_ascii=False, sort_keys=True, separators=(",", ":"))[1:]
-    end = '"' + (f",{rest}" if also else rest)
+    start, end = around_ids(kind, also)
     for row in zip(*ids, strict=True):
         data = start + '","'.join(row) + end
         yield hashlib.blake2b(data.encode("utf-8", "surrogatepass"), digest_size=ID_BYTES).hexdigest()
+
+
+def around_ids(kind: str, also: Sequence[Any] = ()) -> tuple[str, str]:
+    """What `linked_ids` hashes before the first id of a row and behind the last; between two stands `","`."""
+    rest = json.dumps(list(also), ensure_ascii=False, sort_keys=True, separators=(",", ":"))[1:]
+    return json.dumps([kind], ensure_ascii=False)[:-1] + ',"', '"' + (f",{rest}" if also else rest)

@@ -55,10 +55,10 @@ def _counts(data: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray,
     stops = np.flatnonzero(inside & (breaks[1:] | ~np.append(inside[1:], False))) if len(text) else ends[:0]
     kinds = (7 * codes[starts].astype(np.int64) + 19 * codes[stops] + 5 * (stops - starts)) % KINDS
 
-    def per_text(places: np.ndarray) -> np.ndarray:
-        return np.searchsorted(ends, places, side="right") - 1
+    def in_each(places: np.ndarray) -> np.ndarray:
+        return np.diff(np.searchsorted(places, ends))
 
-    counts = np.bincount(per_text(starts) * KINDS + kinds, minlength=m * KINDS).reshape(m, KINDS)
-    operators = np.bincount(per_text(np.flatnonzero(_OPERATOR[text])), minlength=m)
-    beyond = np.bincount(per_text(np.flatnonzero(text > 127)), minlength=m)
-    return counts, operators, beyond == 0
+    of_text = np.repeat(np.arange(m), in_each(starts))
+    counts = np.bincount(of_text * KINDS + kinds, minlength=m * KINDS).reshape(m, KINDS)
+    beyond = in_each(np.flatnonzero(text > 127))
+    return counts, in_each(np.flatnonzero(_OPERATOR[text])), beyond == 0

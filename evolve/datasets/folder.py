@@ -10,7 +10,7 @@ from typing import Any
 
 from evolve.datasets.card import card
 from evolve.datasets.manifest import manifest, reward_errors
-from evolve.datasets.train import Origins, Standings, Texts, write_pairs
+from evolve.datasets.train import Origins, Texts, write_sets
 from evolve.datasets.weights import weights_of
 from evolve.pool.files import UNFINISHED, not_read, told, write_file
 from evolve.pool.json_files import Damaged, read_json, write_json
@@ -147,9 +147,7 @@ def write_outcome(run: Run, outcome: Outcome) -> tuple[Path, dict[str, Any]]:
         beside = Path(tempfile.mkdtemp(prefix=".", suffix=UNFINISHED, dir=folder))
     try:
         with run.stages.timed("write", run.tally):
-            standings, origins = Standings(outcome.ranking), Origins(outcome.evolved)
-            for name, pairs in (("train", outcome.train), ("selected", outcome.selected)):
-                write_pairs(beside / f"{name}.parquet", pairs, standings, origins, run.iteration, texts, weights)
+            write_sets(beside, outcome, Origins(outcome.evolved), run.iteration, texts, weights)
         content = manifest(run, outcome, errors) | {"own_code": code_of(run.recipe.selection)}
         content = redacted(content)  # recipes take no secrets; models' own files may hold some
         write_file(beside / "README.md", card(content, has_selected=len(outcome.selected) > 0).encode())

@@ -101,7 +101,7 @@ def _rows(file: pq.ParquetFile, source: Path, places: np.ndarray) -> tuple[pa.Ta
 
 
 def _in_order(rows: pa.Table, order: np.ndarray, scores: np.ndarray, schema: pa.Schema) -> Iterator[pa.Table]:
-    """The rows by `order`, with their scores and ranks, a row group at a time; the next is made while one is written."""
+    """The rows by `order`, with scores and ranks, a row group at a time; the next is made while one is written."""
 
     def group(start: int) -> pa.Table:
         taken = rows.take(order[start : start + ROWS_IN_GROUP])

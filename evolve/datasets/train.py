@@ -10,12 +10,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from evolve.pool.files import write_parquet
-from evolve.pool.ids import Index, id_array, text_of
+from evolve.pool.files import parquet_file
+from evolve.pool.ids import Index, column_of, id_array
 from evolve.pool.lookup import Lookup
 from evolve.pool.schemas import MESSAGES
 from evolve.views.evolved import Evolved
-from evolve.views.outcome import Ranking
+from evolve.views.outcome import Outcome, Ranking
 from evolve.views.pairs import CHUNK, PAIR, Pairs, rows_at_once
 
 SCHEMA = pa.schema(
@@ -70,7 +70,7 @@ class Standings:
 
     def __init__(self, ranking: Ranking) -> None:
         self._ranking = ranking
-        self._index = Index(id_array(ranking.ids))
+        self._index = Index(ranking.pairs.id_array)
         self._rank = np.empty(len(ranking.ids), np.int64)
         self._rank[ranking.order] = np.arange(len(ranking.ids))
         self._selected = pa.array(ranking.is_selected)
@@ -123,27 +123,36 @@ class Texts:
         return pa.ListArray.from_arrays(pa.array(np.arange(len(texts) + 1), pa.int32()), turns)
 
 
-def write_pairs(
-    path: Path,
-    pairs: Pairs,
-    standings: Standings,
+def write_sets(
+    folder: Path,
+    outcome: Outcome,
     origins: Origins,
     iteration: int,
     texts: Texts,
     weights: dict[str, float] | None = None,
 ) -> None:
-    """Write `pairs` of an iteration in their order, with a column `weight` where there are weights by pair id. Texts
-    are looked up some at a time: memory does not grow with the set.
+    """Write train.parquet and selected.parquet of an iteration to `folder`, each in its order, with a column `weight`
+    where there are weights by pair id. Texts are looked up some at a time: memory does not grow with the set. What was
+    selected is the end of the training set, so it is put together once, for both.
     """
-    schema = schema_of(pairs)
-    tables = _tables(pairs, standings, origins, iteration, texts, schema)
-    if weights is None:
-        return write_parquet(path, schema, tables, CHUNK)
-    weighed = (
-        table.append_column(WEIGHT, pa.array([weights[one] for one in table["pair_id"].to_pylist()], WEIGHT.type))
-        for table in tables
-    )
-    return write_parquet(path, schema.append(WEIGHT), weighed, CHUNK)
+    train, standings = outcome.train, Standings(outcome.ranking)
+    n_head = len(train) - len(outcome.selected)
+    schemas = [schema_of(pairs) for pairs in (train, outcome.selected)]
+    if weights is not None:
+        schemas = [schema.append(WEIGHT) for schema in schemas]
+    with (
+        parquet_file(folder / "train.parquet", schemas[0], CHUNK) as to_train,
+        parquet_file(folder / "selected.parquet", schemas[1], CHUNK) as to_selected,
+    ):
+        for start, end in ((0, n_head), (n_head, len(train))):
+            pairs = train.part(start, end)
+            for table in _tables(pairs, standings, origins, iteration, texts, schema_of(train)):
+                if weights is not None:
+                    of_rows = [weights[one] for one in table["pair_id"].to_pylist()]
+                    table = table.append_column(WEIGHT, pa.array(of_rows, WEIGHT.type))
+                to_train(table)
+                if start == n_head:
+                    to_selected(table.select(schemas[1].names))
 
 
 def _tables(
@@ -151,12 +160,12 @@ def _tables(
 ) -> Iterator[pa.Table]:
     start, step = 0, CHUNK
     while start < len(pairs):
-        part = pairs.take(range(start, min(start + step, len(pairs))))
+        part = pairs.part(start, start + step)
         asked = texts.prompts.fetch(part.rows["prompt_id"], ["messages"])["messages"].combine_chunks()
         said = texts.said(np.concatenate([part.rows["chosen_id"], part.rows["rejected_id"]]))
         known = {"prompt": asked, "chosen": said[: len(part)], "rejected": said[len(part) :]}
         known |= {"iteration": pa.repeat(pa.scalar(iteration, pa.int32()), len(part))}
-        ids = id_array(part.ids)
+        ids = part.id_array
         known |= _numbers(part, ids, schema) | standings.of(ids) | origins.of(part.rows["prompt_id"])
         start, step = start + len(part), rows_at_once(len(part), asked.nbytes + said.nbytes)
         yield pa.Table.from_arrays([known[field.name] for field in schema], schema=schema)
@@ -167,7 +176,7 @@ def _numbers(part: Pairs, pair_ids: np.ndarray, schema: pa.Schema) -> dict[str, 
     found: dict[str, np.ndarray] = {name: part.rows[name] for name in names} | {"pair_id": pair_ids}
     found |= {"reward_margin": part.explicit, "implicit_margin": part.implicit}
     return {
-        name: pa.array(text_of(values), pa.string())
+        name: column_of(values)
         if name.endswith("_id")
         else pa.array(np.ascontiguousarray(values), schema.field(name).type, from_pandas=True)
         for name, values in found.items()

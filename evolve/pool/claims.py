@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from evolve.pool.ids import ID
+from evolve.pool.ids import ID, id_array, linked
 from evolve.pool.pool import Pool
-from prompts import RewriteTemplate, content_id, linked_ids
+from prompts import RewriteTemplate, content_id
 from prompts.reasons import OWED
 
 NOT_SAMPLED = -1  # every bit set: the prompt was refused, nothing of it is missing
@@ -26,12 +26,11 @@ def rewrite_keys(
 ) -> np.ndarray:
     """`rewrite_key` of all that is asked of `parents`, in order of parent, template and number; as array of ids."""
     width = len(templates) * per_strategy
-    keys = np.empty((len(parents), width), ID)
+    ids, keys = id_array(parents), np.empty((len(parents), width), ID)
     for i, template in enumerate(templates):
         for number in range(per_strategy):
             also = (template.strategy, template.id, sampler_id, number)
-            of_all = linked_ids("rewrite", parents, also=also)
-            keys[:, i * per_strategy + number] = np.fromiter(of_all, ID, len(parents))
+            keys[:, i * per_strategy + number] = linked("rewrite", ids, also=also)
     return keys.ravel()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -97,15 +97,22 @@ def write_file(path: Path, data: bytes, *, make_folder: bool = True) -> None:
 
 
 def write_parquet(path: Path, schema: pa.Schema, tables: Iterable[pa.Table], rows_in_group: int | None = None) -> None:
-    """Write tables of one schema as one parquet file, holding one in memory at a time; each in a row group of its own,
-    or in several of `rows_in_group` rows.
-    """
+    """Write tables of one schema as one parquet file, holding one in memory at a time."""
+    with parquet_file(path, schema, rows_in_group) as write:
+        for table in tables:
+            write(table)
+
+
+@contextmanager
+def parquet_file(
+    path: Path, schema: pa.Schema, rows_in_group: int | None = None
+) -> Iterator[Callable[[pa.Table], None]]:
+    """What writes a table to a parquet file, each in a row group of its own, or in several of `rows_in_group` rows."""
     with (
         whole_file(path) as file,
         pq.ParquetWriter(file, schema, compression="zstd", use_dictionary=repeated(schema)) as writer,
     ):
-        for table in tables:
-            writer.write_table(table, rows_in_group)
+        yield lambda table: writer.write_table(table, rows_in_group)
 
 
 def repeated(schema: pa.Schema) -> list[str]:

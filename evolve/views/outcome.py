@@ -47,7 +47,9 @@ class Ranking:
 
 @dataclass(frozen=True)
 class Outcome:
-    """All the sets of an iteration: D, X', D', what was ranked, what was selected (D'_k), and the training set."""
+    """All the sets of an iteration: D, X', D', what was ranked, what was selected (D'_k), and the training set, whose
+    last pairs are those that were selected.
+    """
 
     dataset: Pairs
     evolved: Evolved

@@ -10,11 +10,10 @@ from functools import cached_property
 import numpy as np
 import pyarrow as pa
 
-from evolve.pool.ids import ID, id_array, text_of
+from evolve.pool.ids import ID, id_array, linked, text_of
 from evolve.pool.lookup import Lookup
 from evolve.recipe.sections import Selection
 from evolve.views.responses import Responses
-from prompts import linked_ids
 from prompts.errors import UserError
 from rewards.combination import against
 from selection import near_identical
@@ -75,8 +74,13 @@ class Pairs:
 
     @cached_property
     def ids(self) -> list[str]:
-        """A pair's identity: its prompt and its two responses."""
-        return list(linked_ids("pair", *(self.column(f"{one}_id") for one in ("prompt", "chosen", "rejected"))))
+        """`id_array` as text."""
+        return text_of(self.id_array)
+
+    @cached_property
+    def id_array(self) -> np.ndarray:
+        """A pair's identity: its prompt and its two responses. Of type ID."""
+        return linked("pair", *(self.rows[f"{one}_id"] for one in ("prompt", "chosen", "rejected")))
 
     @property
     def explicit(self) -> np.ndarray:
@@ -90,6 +94,11 @@ class Pairs:
         return implicit_margin(
             rows["logp_chosen"], rows["n_tokens_chosen"], rows["logp_rejected"], rows["n_tokens_rejected"]
         )
+
+    def part(self, start: int, end: int) -> Pairs:
+        """The pairs from `start` to `end`, as a dataset of its own; nothing is copied."""
+        rows = self.rows[start:end]
+        return Pairs(rows, len(rows))
 
     def take(self, indices: Sequence[int] | np.ndarray) -> Pairs:
         """The pairs at `indices`, in that order, as a dataset of its own."""
