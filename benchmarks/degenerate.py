@@ -124,8 +124,8 @@ def print_kept(explicit: np.ndarray, implicit: np.ndarray, near: np.ndarray) -> 
 def print_alphas(run: Run, pairs: Pairs) -> None:
     """Stability and weak pairs at fixed alphas and at the one that is found, with the default guard."""
     rule = run.recipe.selection.model_copy(update={"alpha": "auto"})
-    metric, ids = metric_of("map"), pairs.ids
-    known = known_of(pairs, ids, run.responses, rule, 0, metric.inputs)
+    metric = metric_of("map")
+    known = known_of(pairs, run.responses, rule, 0, metric.inputs)
     print(f"\n{len(pairs):,} pairs with the guard: stability / share of weak pairs / mean M_r / mean M_pi of the best")
     for share in SHARES:
         found = trace_of(metric, pairs, known, rule.model_copy(update={"k": f"{share}%"}), run.responses)

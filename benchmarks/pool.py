@@ -109,7 +109,7 @@ def measure(size: int, arguments: argparse.Namespace) -> dict[str, Any]:
         rows = {"prompts": _rows(folder, "prompts"), "responses": _rows(folder, "responses")}
         rows["rewards"] = _rows(folder, "rewards")
         disk = sum(path.stat().st_size for path in (folder / "pool").rglob("*.parquet"))
-        return {"rows": rows, "train": len(outcome.train), "phases": phases, "idle_mib": idle, "disk_bytes": disk}
+        return {"rows": rows, "train": outcome.n_train, "phases": phases, "idle_mib": idle, "disk_bytes": disk}
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

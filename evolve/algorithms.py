@@ -51,10 +51,9 @@ def evolve_then_select(run: Steps) -> Outcome:
     additional = run.gen_dataset(evolved.ids)  # D'   <- GenDataset(X', pi, r)
     if run.ranks_combined:
         ranking = run.top_k(concat(dataset, additional))
-        return Outcome(dataset, evolved, additional, ranking, ranking.selected, ranking.selected)
+        return Outcome(dataset, evolved, additional, ranking, ranking.selected, dataset.take([]))
     ranking = run.top_k(additional)  # D'_k <- {d in D' | M(d) >= tau_k}
-    selected = ranking.selected
-    return Outcome(dataset, evolved, additional, ranking, selected, concat(dataset, selected))  # D u D'_k
+    return Outcome(dataset, evolved, additional, ranking, ranking.selected, unselected=dataset)  # D u D'_k
 
 
 def select_then_evolve(run: Steps) -> Outcome:
@@ -66,7 +65,7 @@ def select_then_evolve(run: Steps) -> Outcome:
     run.grow(rewrite=seeds)
     evolved = run.evol_instruct(seeds)  # X'_k <- EvolInstruct(X_k)
     additional = run.gen_dataset(evolved.ids)  # D'_k <- GenDataset(X'_k, pi, r)
-    return Outcome(dataset, evolved, additional, ranking, additional, concat(dataset, additional))  # D u D'_k
+    return Outcome(dataset, evolved, additional, ranking, additional, unselected=dataset)  # D u D'_k
 
 
 def select_only(run: Steps) -> Outcome:
@@ -74,7 +73,7 @@ def select_only(run: Steps) -> Outcome:
     run.grow(sample=run.prompts)
     dataset = run.gen_dataset(run.prompts)  # D
     ranking = run.top_k(dataset)
-    return Outcome(dataset, Evolved([], [], [], 0), dataset.take([]), ranking, ranking.selected, ranking.selected)
+    return Outcome(dataset, Evolved([], [], [], 0), dataset.take([]), ranking, ranking.selected, dataset.take([]))
 
 
 ALGORITHMS: dict[str, Callable[[Steps], Outcome]] = {

@@ -38,9 +38,9 @@ def _share(k: str) -> float:
     return share
 
 
-def ranked(scores: np.ndarray, pair_ids: Sequence[str]) -> np.ndarray:
+def ranked(scores: np.ndarray, pair_ids: Sequence[str] | np.ndarray) -> np.ndarray:
     """Indices of all `scores` (pairs,), best first; ties go by pair id, never by the input's order."""
-    return best_first(scores, len(scores), lambda at: np.array([pair_ids[i] for i in at.tolist()], dtype=np.str_))
+    return best_first(scores, len(scores), lambda at: np.array([pair_ids[i] for i in at]))
 
 
 def top_k(scores: np.ndarray, pair_ids: Sequence[str], k: int | str) -> np.ndarray:

@@ -99,7 +99,8 @@ def _reference(run: Run, outcome: Outcome) -> dict[str, Any] | None:
     maker = run.resolved.reference
     if maker is None:
         return None
-    known = [np.isfinite(outcome.train.rows[f"ref_logp_{side}"]) for side in ("chosen", "rejected")]
+    train = outcome.train
+    known = [np.isfinite(train.rows[f"ref_logp_{side}"]) for side in ("chosen", "rejected")]
     missing = int((~np.logical_and(*known)).sum())
     about = maker.settings | run.pool.description("reference", maker.id)
     return {"id": maker.id, "reference": maker.model, "pairs_without": missing} | about
@@ -114,7 +115,7 @@ def rows(run: Run, outcome: Outcome) -> dict[str, Any]:
         "gen_dataset_initial": _pair_books(outcome.dataset),
         "gen_dataset_evolved": _pair_books(outcome.additional),
         "selection": _books(ranking.n_in, len(ranking.best), ranking.dropped),
-        "train": _books(len(outcome.train), len(outcome.train), Counter()),
+        "train": _books(outcome.n_train, outcome.n_train, Counter()),
     }
 
 
@@ -122,6 +123,8 @@ def reward_errors(run: Run, outcome: Outcome) -> dict[str, int]:
     """Responses to X and X' without a score, by reason."""
     errors, spans = run.responses.reward_errors, run.responses.spans
     bad = np.flatnonzero(errors != "")
+    if not len(bad):
+        return {}
     prompt_ids = spans.prompt_ids[np.searchsorted(spans.starts, bad, side="right") - 1]
     read = Index(id_array([*run.prompts, *outcome.evolved.ids])).find(prompt_ids) >= 0
     return dict(sorted(Counter(errors[bad[read]].tolist()).items()))
@@ -145,7 +148,7 @@ def metric_means(run: Run, ranking: Ranking) -> dict[str, dict[str, float | None
 def _score_by(name: str, run: Run, ranking: Ranking) -> np.ndarray | None:
     """The ranked set's scores by another metric; None where it says nothing about this set."""
     metric, rule = metric_of(name), run.recipe.selection
-    known = known_of(ranking.pairs, ranking.ids, None, rule, run.recipe.sampling.seed, metric.inputs)
+    known = known_of(ranking.pairs, None, rule, run.recipe.sampling.seed, metric.inputs)
     if not math.isnan(ranking.alpha):
         known["alpha"] = ranking.alpha
     try:

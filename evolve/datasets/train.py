@@ -52,15 +52,15 @@ FLIPS = pa.field("flips", pa.int16())  # how many of several reward models order
 REFERENCE = ("ref_logp_chosen", "ref_logp_rejected")  # sums of log p(y|x) of the reference model, nats
 
 
-def schema_of(pairs: Pairs) -> pa.Schema:
+def schema_of(*parts: Pairs) -> pa.Schema:
     """The columns of a dataset: those of a reference model only where it has said something, FLIPS only where several
     reward models have.
     """
     schema = SCHEMA
-    if any(np.isfinite(pairs.rows[name]).any() for name in REFERENCE):
+    if any(np.isfinite(part.rows[name]).any() for part in parts for name in REFERENCE):
         for name in REFERENCE:
             schema = schema.insert(schema.get_field_index("n_tokens_chosen"), pa.field(name, pa.float64()))
-    if (pairs.rows["flips"] >= 0).any():
+    if any((part.rows["flips"] >= 0).any() for part in parts):
         schema = schema.insert(schema.get_field_index("metric_score"), FLIPS)
     return schema
 
@@ -135,23 +135,21 @@ def write_sets(
     where there are weights by pair id. Texts are looked up some at a time: memory does not grow with the set. What was
     selected is the end of the training set, so it is put together once, for both.
     """
-    train, standings = outcome.train, Standings(outcome.ranking)
-    n_head = len(train) - len(outcome.selected)
-    schemas = [schema_of(pairs) for pairs in (train, outcome.selected)]
+    standings, parts = Standings(outcome.ranking), (outcome.unselected, outcome.selected)
+    schemas = [schema_of(*parts), schema_of(outcome.selected)]
     if weights is not None:
         schemas = [schema.append(WEIGHT) for schema in schemas]
     with (
         parquet_file(folder / "train.parquet", schemas[0], CHUNK) as to_train,
         parquet_file(folder / "selected.parquet", schemas[1], CHUNK) as to_selected,
     ):
-        for start, end in ((0, n_head), (n_head, len(train))):
-            pairs = train.part(start, end)
-            for table in _tables(pairs, standings, origins, iteration, texts, schema_of(train)):
+        for pairs in parts:
+            for table in _tables(pairs, standings, origins, iteration, texts, schema_of(*parts)):
                 if weights is not None:
                     of_rows = [weights[one] for one in table["pair_id"].to_pylist()]
                     table = table.append_column(WEIGHT, pa.array(of_rows, WEIGHT.type))
                 to_train(table)
-                if start == n_head:
+                if pairs is outcome.selected:
                     to_selected(table.select(schemas[1].names))
 
 

@@ -21,7 +21,7 @@ def weights_of(run: Run, outcome: Outcome) -> dict[str, float]:
     assert rule.weight is not None, "asked for where the recipe names one"
     metric, pairs = metric_of(rule.weight), outcome.train
     ids = pairs.ids
-    known = known_of(pairs, ids, run.responses, rule, seed, metric.inputs)
+    known = known_of(pairs, run.responses, rule, seed, metric.inputs)
     known |= {"scale": outcome.ranking.scale, "alpha": outcome.ranking.alpha}
     values = score(metric, known, parameters_of(rule, metric))
     if rule.weight not in WEIGHTS and len(values):

@@ -22,11 +22,12 @@ _GROUPS = frozenset({"scores", "lower", "upper"})
 
 
 def known_of(
-    pairs: Pairs, ids: list[str], responses: Responses | None, rule: Selection, seed: int, needed: Collection[str]
+    pairs: Pairs, responses: Responses | None, rule: Selection, seed: int, needed: Collection[str]
 ) -> dict[str, Any]:
-    """The inputs of metrics by name; what is not there is left out. The arrays of all n responses, which are large,
-    only where they are `needed`.
+    """The inputs of metrics by name; what is not there is left out. The arrays of all n responses and the ids as text,
+    which are large, only where they are `needed`.
     """
+    ids = pairs.ids if "pair_ids" in needed else pairs.id_array
     known = known_of_columns({name: pairs.rows[name] for name in NUMBERS}, ids, rule, seed)
     if responses is not None and _GROUPS & set(needed):
         known |= _groups(pairs, responses)
@@ -34,7 +35,7 @@ def known_of(
 
 
 def known_of_columns(
-    columns: Mapping[str, np.ndarray], ids: Sequence[str], rule: Selection, seed: int
+    columns: Mapping[str, np.ndarray], ids: Sequence[str] | np.ndarray, rule: Selection, seed: int
 ) -> dict[str, Any]:
     """The inputs that follow from a pair's own NUMBERS (pairs,), as far as these are among `columns`."""
     known: dict[str, Any] = {"pair_ids": ids, "seed": seed}

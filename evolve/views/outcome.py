@@ -9,21 +9,20 @@ import numpy as np
 
 from evolve.recipe.sections import Recipe
 from evolve.views.evolved import Evolved
-from evolve.views.pairs import Pairs
+from evolve.views.pairs import Pairs, concat
 from prompts.errors import UserError
 from selection import Metric, Scale
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """A ranked set: its pairs and their ids, the metric with its scores, sigma_r and sigma_pi, the alpha that counted,
+    """A ranked set: its pairs, the metric with its scores, sigma_r and sigma_pi, the alpha that counted,
     the indices of all, best first, those of the selected, best first, and why pairs are not among these.
 
     Of `n_in` pairs the ones in `dropped` were not ranked or not selected, by reason.
     """
 
     pairs: Pairs
-    ids: list[str]
     metric: Metric
     scores: np.ndarray
     scale: Scale
@@ -32,6 +31,11 @@ class Ranking:
     best: np.ndarray
     n_in: int
     dropped: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def ids(self) -> list[str]:
+        """The ids of the pairs."""
+        return self.pairs.ids
 
     @property
     def selected(self) -> Pairs:
@@ -47,8 +51,8 @@ class Ranking:
 
 @dataclass(frozen=True)
 class Outcome:
-    """All the sets of an iteration: D, X', D', what was ranked, what was selected (D'_k), and the training set, whose
-    last pairs are those that were selected.
+    """All the sets of an iteration: D, X', D', what was ranked, what was selected (D'_k), and what is trained on
+    without selection (D, or nothing).
     """
 
     dataset: Pairs
@@ -56,7 +60,19 @@ class Outcome:
     additional: Pairs
     ranking: Ranking
     selected: Pairs
-    train: Pairs
+    unselected: Pairs
+
+    @property
+    def train(self) -> Pairs:
+        """The training set: what is unselected, then what was selected. A copy of both, made whenever it is asked for:
+        of a million pairs some hundred MiB.
+        """
+        return concat(self.unselected, self.selected)
+
+    @property
+    def n_train(self) -> int:
+        """How many pairs the training set has."""
+        return len(self.unselected) + len(self.selected)
 
 
 def check_k(recipe: Recipe, n_prompts: int) -> None:

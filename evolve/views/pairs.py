@@ -22,7 +22,7 @@ from selection.unlike import surely_unlike
 
 CHUNK, MAX_CHUNK = 10_000, 50_000  # rows whose texts are in memory
 TEXT_BYTES = 16 << 20  # and how much these may take, beyond the first
-RESPONSES_AT_ONCE = 1 << 20  # that are paired: memory does not grow with the set
+RESPONSES_AT_ONCE = 1 << 18  # that are paired: memory does not grow with the set
 NOT_FINITE = "not_finite"
 
 
@@ -134,7 +134,7 @@ def pairs_of(responses: Responses, prompt_ids: Sequence[str], rule: Selection, n
     asked = id_array([one for one in prompt_ids if one not in errors] if errors else prompt_ids)
     starts, counts = responses.spans.find(asked)
     incomplete = int((counts < n).sum())
-    kept = [_gather(responses, *(np.empty(0, kind) for kind in (ID, np.int64, np.int64)))]
+    rows, n_rows = np.empty(len(asked), PAIR), 0  # room for all: what is not filled takes no memory
     step = max(1, RESPONSES_AT_ONCE // n)
     whole = np.flatnonzero(counts >= n)
     for part in (whole[start : start + step] for start in range(0, len(whole), step)):
@@ -152,12 +152,12 @@ def pairs_of(responses: Responses, prompt_ids: Sequence[str], rule: Selection, n
         dropped.update(picks.reasons[picks.reasons != ""].tolist())
         paired = picks.chosen >= 0
         first = starts[part][paired]
-        kept.append(
-            _gather(responses, asked[part][paired], first + picks.chosen[paired], first + picks.rejected[paired])
-        )
+        into = rows[n_rows : n_rows + len(first)]
+        _gather(responses, into, asked[part][paired], first + picks.chosen[paired], first + picks.rejected[paired])
+        n_rows += len(first)
     if incomplete:
         raise Missing(f"{incomplete} of {len(prompt_ids)} prompts have no responses or rewards for this recipe yet")
-    return _finite(Pairs(np.concatenate(kept), len(prompt_ids), dropped))
+    return _finite(Pairs(rows[:n_rows], len(prompt_ids), dropped))
 
 
 def _finite(pairs: Pairs) -> Pairs:
@@ -211,8 +211,10 @@ def _candidates(responses: Responses, places: np.ndarray) -> Candidates:
     )
 
 
-def _gather(responses: Responses, prompt_ids: np.ndarray, chosen: np.ndarray, rejected: np.ndarray) -> np.ndarray:
-    rows = np.empty(len(prompt_ids), PAIR)
+def _gather(
+    responses: Responses, rows: np.ndarray, prompt_ids: np.ndarray, chosen: np.ndarray, rejected: np.ndarray
+) -> None:
+    """Fill `rows` (pairs,) of dtype PAIR with what is known of pairs of places in `responses`."""
     rows["prompt_id"] = prompt_ids
     for side, places in (("chosen", chosen), ("rejected", rejected)):
         rows[f"{side}_id"] = responses.ids[places]
@@ -222,7 +224,6 @@ def _gather(responses: Responses, prompt_ids: np.ndarray, chosen: np.ndarray, re
         rows[f"disagreement_{side}"] = responses.disagreement[places]
         rows[f"ref_logp_{side}"] = np.nan
     rows["flips"] = flips_of(responses, chosen, rejected)
-    return rows
 
 
 def flips_of(responses: Responses, chosen: np.ndarray, rejected: np.ndarray) -> np.ndarray:

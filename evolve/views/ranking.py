@@ -46,21 +46,21 @@ def rank(pairs: Pairs, rule: Selection, seed: int, material: Material) -> Rankin
             "sampling.max_tokens if responses are cut off, or rank ties and cut-off responses as the paper does with "
             "selection.guard = 'paper'."
         )
-    metric, ids = metric_of(rule.metric), pairs.ids
-    known = known_of(pairs, ids, material.responses, rule, seed, metric.inputs)
+    metric = metric_of(rule.metric)
+    known = known_of(pairs, material.responses, rule, seed, metric.inputs)
     alpha = known.get("alpha", float("nan"))
     weighing = metric_of(rule.weight).inputs if rule.weight else ()
     if rule.alpha == "auto" and "alpha" in (*metric.inputs, *weighing):
         known["alpha"] = alpha = find_alpha(metric, pairs, known, rule, material.responses)
     scores = score(metric, known, parameters_of(rule, metric))
-    order = ranked(scores, ids)
-    best, turned_away = _selected(scores, order, ids, pairs, rule, seed, material.origin)
+    order = ranked(scores, pairs.id_array)
+    best, turned_away = _selected(scores, order, pairs, rule, seed, material.origin)
     scale = known.get("scale", Scale(float("nan"), float("nan")))
-    return Ranking(pairs, ids, metric, scores, scale, alpha, order, best, n_in, dropped + turned_away)
+    return Ranking(pairs, metric, scores, scale, alpha, order, best, n_in, dropped + turned_away)
 
 
 def _selected(
-    scores: np.ndarray, order: np.ndarray, ids: list[str], pairs: Pairs, rule: Selection, seed: int, origin: Origin
+    scores: np.ndarray, order: np.ndarray, pairs: Pairs, rule: Selection, seed: int, origin: Origin
 ) -> tuple[np.ndarray, Counter[str]]:
     """Indices of the selected, best first, and why the others are not. Caps come first: k is of what they leave."""
     dropped: Counter[str] = Counter()
@@ -71,7 +71,7 @@ def _selected(
         dropped["below_threshold"] += len(order) - len(wanted)
         order = wanted
     elif rule.mode == "sample":  # in the order of the draw, so that caps turn away what was drawn later
-        order = _drawn(scores, ids, pairs, rule, k, seed, origin)
+        order = _drawn(scores, pairs, rule, k, seed, origin)
     if rule.per_parent or rule.per_strategy:
         origins = [origin(one) for one in pairs.column("prompt_id")]
         groups = ([one for one, _ in origins], rule.per_parent), ([one for _, one in origins], rule.per_strategy)
@@ -81,13 +81,11 @@ def _selected(
     best = order[:k]
     dropped["not_sampled" if rule.mode == "sample" else "below_threshold"] += len(scores) - len(best) - dropped.total()
     if rule.mode == "sample":
-        best = best[ranked(scores[best], [ids[i] for i in best])]
+        best = best[ranked(scores[best], pairs.id_array[best])]
     return best, +dropped
 
 
-def _drawn(
-    scores: np.ndarray, ids: list[str], pairs: Pairs, rule: Selection, k: int, seed: int, origin: Origin
-) -> np.ndarray:
+def _drawn(scores: np.ndarray, pairs: Pairs, rule: Selection, k: int, seed: int, origin: Origin) -> np.ndarray:
     """All pairs in the order of eva's draw, or, stratified or without caps, the k that are drawn."""
     chance = chances(scores)
     if rule.balance != "none":
@@ -95,8 +93,8 @@ def _drawn(
         groups = [parent if rule.balance == "parent" else strategy for parent, strategy in origins]
         chance = with_inverse_frequency(chance, groups, rule.balance_share)
     if rule.strata > 1:
-        return draw_by_stratum(scores, chance, ids, k, seed, rule.strata)
-    return draw(chance, ids, len(ids), seed)
+        return draw_by_stratum(scores, chance, pairs.ids, k, seed, rule.strata)
+    return draw(chance, pairs.ids, len(pairs), seed)
 
 
 def _above_floor(pairs: Pairs, rule: Selection, responses: Responses | None) -> tuple[Pairs, Counter[str]]:

@@ -228,13 +228,13 @@ def test_a_reference_models_log_probabilities_are_inputs_where_they_are_there(ma
     reference = [plain["logp_chosen"] - 1.5, plain["logp_rejected"] + 2.0]
     rows = recfunctions.append_fields(plain, names, reference, usemask=False)
     rule = Selection(metric="dpo-gap", implicit="dpo", beta=0.1)
-    known = known_of(Pairs(rows, len(rows)), pairs.ids, None, rule, 0, ())
+    known = known_of(Pairs(rows, len(rows)), None, rule, 0, ())
     assert score(metric_of("dpo-gap"), known) == pytest.approx(np.full(len(rows), -3.5))
     assert known["implicit_chosen"] == pytest.approx(np.full(len(rows), 0.15))
     assert score(metric_of("implicit"), known) == pytest.approx(np.full(len(rows), -0.35))
     rows["ref_logp_chosen"][3] = np.nan
     with pytest.raises(UserError, match=r"1 of \d+ pairs have a ref_logp_chosen .*--reference MODEL"):
-        score(metric_of("dpo-gap"), known_of(Pairs(rows, len(rows)), pairs.ids, None, rule, 0, ()))
+        score(metric_of("dpo-gap"), known_of(Pairs(rows, len(rows)), None, rule, 0, ()))
     rows["ref_logp_chosen"] = np.nan
     with pytest.raises(UserError, match=r"needs ref_logp_chosen .*, which is missing"):
-        score(metric_of("dpo-gap"), known_of(Pairs(rows, len(rows)), pairs.ids, None, rule, 0, ()))
+        score(metric_of("dpo-gap"), known_of(Pairs(rows, len(rows)), None, rule, 0, ()))
