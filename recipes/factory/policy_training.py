@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
@@ -23,6 +24,7 @@ from recipes.factory.training import (
     set_rate,
 )
 from recipes.factory.world.corpus import draw_example
+from recipes.factory.world.instruction import Messages
 
 # Rows a step, steps a chunk: one chunk is drawn from one seed, and checkpoints lie between chunks.
 BATCH, CHUNK = 64, 50
@@ -42,9 +44,16 @@ def shares(progress: float) -> tuple[float, float]:
 def draw_chunk(encoder: Encoder, chunk: int, progress: float) -> list[list[tuple[list[int], int]]]:
     """CHUNK batches of (ids, length of the prompt), rows of like length together."""
     rng = Random(f"policy {chunk}")
+    return batches_of(encoder, rng, lambda: draw_example(rng, *shares(progress)))
+
+
+def batches_of(
+    encoder: Encoder, rng: Random, draw: Callable[[], tuple[Messages, str]]
+) -> list[list[tuple[list[int], int]]]:
+    """CHUNK batches of what `draw` gives, as (ids, length of the prompt), rows of like length together."""
     rows = []
     for _ in range(BATCH * CHUNK):
-        messages, answer = draw_example(rng, *shares(progress))
+        messages, answer = draw()
         prompt = encoder.prompt(messages)
         rows.append((prompt + encoder.answer(answer), len(prompt)))
     rows.sort(key=lambda r: len(r[0]))
