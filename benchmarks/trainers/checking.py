@@ -20,6 +20,7 @@ QUIET = {
     "CUDA_VISIBLE_DEVICES": "",
     "OMP_NUM_THREADS": "1",
     "WANDB_MODE": "disabled",
+    "DO_NOT_TRACK": "1",  # axolotl tells its makers of each error, with the traceback
     "DISABLE_VERSION_CHECK": "1",  # of LLaMA-Factory, whose own pins have a torch of their own
 }
 

@@ -45,9 +45,7 @@ TRAINERS = (
     ),
     Trainer("OpenRLHF", "0.11.2", "`conversation`", "`sh train-dpo.sh`", ALL_SAME),
     Trainer("ms-swift", "4.6.0", "`swift`", "`sh train-dpo.sh`, `train-simpo.sh`", ALL_SAME),
-    Trainer(
-        "axolotl", "0.21.0", "`axolotl`", "`axolotl train train-dpo.yaml`, `train-simpo.yaml`", f"trained; {ALL_SAME}"
-    ),
+    Trainer("axolotl", "0.19.0", "`axolotl`", "`axolotl train train-dpo.yaml`, `train-simpo.yaml`", ALL_SAME),
     Trainer(
         "NeMo-RL",
         "7ea279ab",

@@ -1,5 +1,5 @@
-"""axolotl 0.21.0 and 0.19.0: messages that reach TRL as they are, by `skip_prepare_dataset`; its own chat templates put
-a second BOS in front. Checked 2026-11-25.
+"""axolotl 0.19.0: messages that reach TRL as they are, by `skip_prepare_dataset`; its own chat templates put
+a second BOS in front. Checked 2026-12-01.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def configs(setup: Setup) -> dict[str, str]:
         values |= {"learning_rate": training.learning_rate, "lr_scheduler": "cosine"}
         values |= {"warmup_steps": setup.epoch.warmup_steps, "bf16": "auto", "gradient_checkpointing": True}
         head = [
-            f"axolotl 0.21.0: axolotl train THIS_FILE. Hyperparameters: the paper's Table 3, {training.row}.",
+            f"axolotl 0.19.0: axolotl train THIS_FILE. Hyperparameters: the paper's Table 3, {training.row}.",
             "On several GPUs divide gradient_accumulation_steps by their number.",
         ]
         shown[f"{method}.yaml"] = setup.head(*head) + as_yaml(values)

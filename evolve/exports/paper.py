@@ -53,10 +53,10 @@ class Epoch:
         """What differs from the paper, and why, in lines; none where nothing does."""
         if self.batch == BATCH:
             return []
-        warm_up = "" if self.warm_up else ", without a warm-up (its first step is at a rate of 0)"
+        warm_up = "" if self.warm_up else " without a warm-up"
         return [
-            f"Not the paper's: a batch of {self.batch}{warm_up}. With its {BATCH} these {self.n:,} would be "
-            f"{math.ceil(self.n / BATCH)} step(s), the first at a rate of 0; so they are {self.steps}."
+            f"Not the paper's: a batch of {self.batch}{warm_up}, for more steps. Its {BATCH} would make "
+            f"{math.ceil(self.n / BATCH)} of these {self.n:,}, the first at a rate of 0."
         ]
 
 

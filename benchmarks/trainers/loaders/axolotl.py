@@ -19,9 +19,10 @@ def pairs(data: Path, policy: Path) -> Iterator[Any]:
     exported = data.with_name(f"{data.stem}-dpo.yaml").read_text(encoding="utf-8")
     with tempfile.TemporaryDirectory() as scratch:
         here = {"output_dir": scratch, "dataset_prepared_path": f"{scratch}/prepared", "bf16": False}
+        here |= {"shuffle_merged_datasets": False}  # rows are compared in their order
         settings = Path(scratch) / "settings.yaml"
         settings.write_text(json.dumps(yaml.safe_load(exported) | here), encoding="utf-8")
-        configuration = load_cfg(settings)
+        configuration = load_cfg(str(settings))
         trainer, *_ = setup_model_and_trainer(configuration, load_preference_datasets(cfg=configuration))
         for row in trainer.train_dataset:
             batch = trainer.data_collator([row])

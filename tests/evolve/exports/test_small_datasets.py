@@ -99,7 +99,6 @@ def test_an_epoch_counts_its_steps() -> None:
     assert (Epoch(5).batch, Epoch(5).steps, Epoch(5).warmup_steps) == (1, 5, 0)
     assert (Epoch(10, least=2).batch, Epoch(10, least=2).steps, Epoch(10, least=2).warm_up) == (2, 5, 0.0)
     (told,) = Epoch(200).told
-    assert "a batch of 16." in told
-    assert "2 step(s), the first at a rate of 0; so they are 13" in told
-    assert "without a warm-up" in Epoch(5).told[0]
+    assert "a batch of 16, for more steps. Its 128 would make 2 of these 200, the first at a rate of 0." in told
+    assert "a batch of 1 without a warm-up" in Epoch(5).told[0]
     assert Epoch(1_280).told == []
