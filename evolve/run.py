@@ -20,7 +20,7 @@ from evolve.pool.pool import Pool
 from evolve.recipe import stored
 from evolve.recipe.resolved import Resolved, reread, resolve_recipe
 from evolve.recipe.sections import Recipe, Selection
-from evolve.views.evolved import Evolved, are_in_x, evolved_prompts, readable
+from evolve.views.evolved import Evolved, Rewrites, are_in_x, readable
 from evolve.views.given import check_given, given_pairs
 from evolve.views.guarding import guarded
 from evolve.views.known import check_rule
@@ -202,7 +202,10 @@ class Run:
 
     def gen_dataset(self, prompt_ids: Sequence[str]) -> Pairs:
         """GenDataset's pairs (D or D'): best against worst of the n responses, and the guard."""
-        rule = self.recipe.selection
+        return self.pairs_by(prompt_ids, self.recipe.selection)
+
+    def pairs_by(self, prompt_ids: Sequence[str], rule: Selection) -> Pairs:
+        """The pairs of these prompts by another rule than the recipe's, such as another guard."""
         if rule.pair_rule == "given":
             given = np.array(self.pool.description("x", self.resolved.x_id)["given"]).reshape(-1, 2)
             pairs = given_pairs(self.pool, self.sampler.id, self.responses, prompt_ids, given, rule)
@@ -215,19 +218,15 @@ class Run:
             return pairs
         return with_references(pairs, self.pool, self.resolved.reference.id, rule.with_thoughts)
 
+    def rewrites_of(self, parents: Sequence[str]) -> Rewrites:
+        """All that EvolInstruct made of `parents`."""
+        limit, bound, n = self.resolved.reward_limit, self.recipe.min_content, self.recipe.rewriting.per_strategy
+        return Rewrites(self.pool, parents, self.prompts, self.templates, self.sampler.id, n, limit, bound)
+
     def evol_instruct(self, parents: Sequence[str]) -> Evolved:
         """X' of `parents`, or X'_k."""
         with self._complete() as check:
-            evolved = evolved_prompts(
-                self.pool,
-                parents,
-                self.prompts,
-                self.templates,
-                self.sampler.id,
-                self.recipe.rewriting.per_strategy,
-                self.resolved.reward_limit,
-                self.recipe.min_content,
-            )
+            evolved = self.rewrites_of(parents).of()
             check(evolved.dropped)
         origins = zip(evolved.parent_ids, evolved.strategies, strict=True)
         self.origins |= dict(zip(evolved.ids, origins, strict=True))

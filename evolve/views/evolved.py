@@ -31,41 +31,58 @@ class Evolved:
     dropped: Counter[str] = field(default_factory=Counter)
 
 
-def evolved_prompts(
-    pool: Pool,
-    parents: Sequence[str],
-    initial: Collection[str],
-    templates: dict[str, RewriteTemplate],
-    sampler_id: str,
-    per_strategy: int,
-    reward_limit: int | None,
-    min_content: float = 0.0,
-) -> Evolved:
-    """X' of `parents`: their accepted rewrites without duplicates of each other or of the prompts `initial` (X).
+class Rewrites:
+    """All rewrites of `parents` as the pool has them, read once: X' of all of them, or X'_k of any of them."""
 
-    Of duplicates the first in order of parent, strategy and number stays, whichever was finished first: the same set
-    after a crash, and for one parent alone or among many. Raises `UserError` when rewrites are missing.
-    """
-    asked = rewrite_keys(parents, list(templates.values()), sampler_id, per_strategy)
-    found = _read(pool, asked, initial, reward_limit, min_content)
-    verdicts = found.verdicts
-    if missing := int((verdicts == "").sum()):
-        raise Missing(f"{missing} of {len(asked)} rewrites are not there yet for this recipe")
-    kept = np.flatnonzero(verdicts == KEPT)
-    _, which = distinct(found.keys[kept])
-    is_first = np.zeros(len(kept), bool)
-    is_first[np.unique(which, return_index=True)[1]] = True
-    verdicts[kept[~is_first | (Index(found.initial_keys).find(found.keys[kept]) >= 0)]] = DUPLICATE
-    kept = np.flatnonzero(verdicts == KEPT)
-    strategies = [template.strategy for template in templates.values() for _ in range(per_strategy)]
-    places = [divmod(n, len(strategies)) for n in kept.tolist()]
-    return Evolved(
-        ids=text_of(found.ids[kept]),
-        parent_ids=[parents[parent] for parent, _ in places],
-        strategies=[strategies[strategy] for _, strategy in places],
-        n_in=len(asked),
-        dropped=Counter(verdicts[verdicts != KEPT].tolist()),
-    )
+    def __init__(
+        self,
+        pool: Pool,
+        parents: Sequence[str],
+        initial: Collection[str],
+        templates: dict[str, RewriteTemplate],
+        sampler_id: str,
+        per_strategy: int,
+        reward_limit: int | None,
+        min_content: float = 0.0,
+    ) -> None:
+        """`initial` are the prompts of X, of which no rewrite may be a duplicate."""
+        self.parents = parents
+        self.strategies = [template.strategy for template in templates.values() for _ in range(per_strategy)]
+        asked = rewrite_keys(parents, list(templates.values()), sampler_id, per_strategy)
+        self._found = _read(pool, asked, initial, reward_limit, min_content)
+        self._of_x = Index(self._found.initial_keys)
+
+    @property
+    def accepted(self) -> list[str]:
+        """The ids of all accepted rewrites that are there, each once, of which some may be duplicates of others."""
+        return list(dict.fromkeys(text_of(self._found.ids[self._found.verdicts == KEPT])))
+
+    def of(self, which: Sequence[int] | np.ndarray | None = None) -> Evolved:
+        """The accepted rewrites of the parents at `which` places, or of all, without duplicates of each other or of X.
+
+        Of duplicates the first in order of parent, strategy and number stays, whichever was finished first: the same
+        set after a crash, and for one parent alone or among many. Raises `UserError` when rewrites are missing.
+        """
+        width = len(self.strategies)
+        chosen = np.arange(len(self.parents)) if which is None else np.asarray(which, dtype=np.int64)
+        rows = (chosen[:, None] * width + np.arange(width)).ravel()
+        verdicts, keys = self._found.verdicts[rows], self._found.keys[rows]
+        if missing := int((verdicts == "").sum()):
+            raise Missing(f"{missing} of {len(rows)} rewrites are not there yet for this recipe")
+        kept = np.flatnonzero(verdicts == KEPT)
+        _, same = distinct(keys[kept])
+        is_first = np.zeros(len(kept), bool)
+        is_first[np.unique(same, return_index=True)[1]] = True
+        verdicts[kept[~is_first | (self._of_x.find(keys[kept]) >= 0)]] = DUPLICATE
+        kept = np.flatnonzero(verdicts == KEPT)
+        places = [divmod(n, width) for n in rows[kept].tolist()]
+        return Evolved(
+            ids=text_of(self._found.ids[rows[kept]]),
+            parent_ids=[self.parents[parent] for parent, _ in places],
+            strategies=[self.strategies[strategy] for _, strategy in places],
+            n_in=len(rows),
+            dropped=Counter(verdicts[verdicts != KEPT].tolist()),
+        )
 
 
 def are_in_x(pool: Pool, prompt_ids: Sequence[str]) -> bool:

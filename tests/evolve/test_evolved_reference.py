@@ -12,7 +12,7 @@ import pytest
 
 from evolve.pool.claims import rewrite_key, rewrite_keys
 from evolve.pool.pool import Pool
-from evolve.views.evolved import evolved_prompts
+from evolve.views.evolved import Rewrites
 from evolve.views.pairs import Missing
 from evolve.views.verdicts import present_verdict, present_verdicts
 from prompts import RewriteTemplate, content_id, conversation_key, linked_ids, prompt_id, turns_key
@@ -95,14 +95,14 @@ def test_what_is_in_x_prime_is_what_a_plain_loop_finds(seed: int, tmp_path: Path
         for start in range(0, len(rows), 50):
             pool.prompts.append(rows[start : start + 50])
             pool.flush()
-    evolved = evolved_prompts(pool, parents, initial, TEMPLATES, "s", per_strategy, limit, bound)
+    evolved = Rewrites(pool, parents, initial, TEMPLATES, "s", per_strategy, limit, bound).of()
     expected, dropped = _plain(rows, parents, initial, per_strategy, limit, bound)
     assert list(zip(evolved.ids, evolved.parent_ids, evolved.strategies, strict=True)) == expected
     assert evolved.dropped == dropped
     assert evolved.n_in == len(expected) + dropped.total()
     assert {"duplicate", "cut_off"} <= set(dropped)
     with pytest.raises(Missing, match=f"{3 * per_strategy} of "):
-        evolved_prompts(pool, [*parents, content_id("no parent")], initial, TEMPLATES, "s", per_strategy, limit, bound)
+        Rewrites(pool, [*parents, content_id("no parent")], initial, TEMPLATES, "s", per_strategy, limit, bound).of()
     pool.close()
 
 
