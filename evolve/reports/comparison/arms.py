@@ -148,9 +148,7 @@ class Bench:
 
         return Made(arm, world, ranking, sets(ranking.best), self._control(arm, world, ranking, sets))
 
-    def _control(
-        self, arm: Arm, world: World, ranking: Ranking, sets: Callable[[np.ndarray], Sets]
-    ) -> list[Sets]:
+    def _control(self, arm: Arm, world: World, ranking: Ranking, sets: Callable[[np.ndarray], Sets]) -> list[Sets]:
         key = (arm.algorithm, id(world), len(ranking.pairs), len(ranking.best))
         if key not in self._drawn:
             drawn = draws(id_array(ranking.ids), len(ranking.best), self.count, self.seed)

@@ -21,6 +21,7 @@ from selection.comparison import FEWEST_DRAWS, LEVEL, average_ranks, draws, jacc
 
 KIND, SCHEMA = "evolve-select comparison", 1
 METRICS = ("map", "eva", "implicit", "m-plus")  # the paper's; a random selection stands beside each
+ALGORITHMS = {"evolve-then-select": "Alg. 1", "select-then-evolve": "Alg. 2", "select-only": "D alone"}
 ALWAYS = ("map", "eva", "implicit")  # whose means are told of every set, whatever selects
 
 
@@ -85,7 +86,7 @@ def own_arms(run: Run) -> list[Arm]:
 def _name(arm: Arm, arms: Sequence[Arm]) -> str:
     """What tells an arm from the others: its metric, with its guard and algorithm where these differ."""
     also = [arm.guard] if len({one.guard for one in arms}) > 1 else []
-    also += [arm.algorithm] if len({one.algorithm for one in arms}) > 1 else []
+    also += [ALGORITHMS[arm.algorithm]] if len({one.algorithm for one in arms}) > 1 else []
     return f"{arm.metric} ({', '.join(also)})" if also else arm.metric
 
 
@@ -133,9 +134,7 @@ def _arm(made: Made, name: str, columns: Columns) -> dict[str, Any]:
         "k": rule.k,
         "ranked": len(ranking.pairs),
         "selected": len(ranking.best),
-        "sets": {
-            kind: told(columns, chosen, [one[kind] for one in made.random]) for kind, chosen in made.sets.items()
-        },
+        "sets": {kind: told(columns, chosen, [one[kind] for one in made.random]) for kind, chosen in made.sets.items()},
     }
 
 

@@ -36,9 +36,7 @@ class Chosen:
 
     def joined(self, other: Chosen) -> Chosen:
         """Both sets together."""
-        both = zip(
-            (self.at, self.parents, self.strategies), (other.at, other.parents, other.strategies), strict=True
-        )
+        both = zip((self.at, self.parents, self.strategies), (other.at, other.parents, other.strategies), strict=True)
         return Chosen(*(np.concatenate(arrays) for arrays in both), self.asked + other.asked)
 
 

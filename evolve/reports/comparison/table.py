@@ -63,9 +63,9 @@ def _headline(told: dict[str, Any]) -> str:
         of_random = f"; of random ones {statistics.mean(one['mean'] for one in control):.2f}" if control else ""
         lines.append(f"Most unlike the others: {name} (mean Jaccard {statistics.mean(alike[name]):.2f}{of_random}).")
     counted = [(arm["name"], _standings(arm)) for arm in told["arms"]]
-    said = [f"{name} in {sum(map(bool, found))} of {len(found)} figures" for name, found in counted if found]
+    said = [f"{name} {sum(map(bool, found))} of {len(found)}" for name, found in counted if found]
     if said:
-        lines.append(f"Unlike random: {', '.join(said)}.")
+        lines.append(f"Figures beyond those of random selections: {', '.join(said)}.")
     elif all(not found for _, found in counted):
         lines.append("No random selection stands beside these: it would need rows that are not in the pool.")
     return "\n".join(lines)
@@ -98,9 +98,10 @@ class _Tables:
         for kind in ("jaccard", "rank_correlation"):
             for other in against:
                 found = [one[kind] for one in self._told["overlaps"] if other["name"] in one["arms"] and one[kind]]
-                control.append(_control(found[0], _two, brief=True) if found else "")
+                of_random = found[0]["random"] if found else None
+                control.append(f"{_two(of_random['mean'])} " if of_random else "")
         title = "Overlap: J n is the Jaccard index of the selected pairs with arm n, rho n the rank correlation"
-        return self._table(title, heading, [*rows, control])
+        return self._table(title, heading, [*rows, control] if any(control[2:]) else rows)
 
     def metrics(self) -> str:
         names, sigma = self._told["metrics"], self._told["sigma"]
@@ -119,7 +120,9 @@ class _Tables:
     def pairs(self) -> str:
         show = [_percent if name in SHARES else _count if name == "parents" else _three for name in HEADINGS]
         rows = self._rows(lambda of: [of["figures"][name] for name in HEADINGS], show)
-        return self._table("The selected pairs", ["selected by", *HEADINGS.values()], rows)
+        return self._table(
+            "Parents, lengths and rewards of the selected pairs", ["selected by", *HEADINGS.values()], rows
+        )
 
     def strategies(self, figure: str, title: str) -> str:
         strategies = dict.fromkeys(name for arm in self._arms for name in arm["sets"]["selected"]["strategies"])
@@ -139,8 +142,7 @@ class _Tables:
             rows.append([arm["name"], *(self._cell(one, how) for one, how in zip(entries, show, strict=True))])
             following = self._arms[at + 1] if at + 1 < len(self._arms) else None
             if following is None or _group(following) != _group(arm):
-                control = [_control(one, how) if one else "" for one, how in zip(entries, show, strict=True)]
-                rows += [["random", *control]] if any(control) else []
+                rows += _control_rows(entries, show)
         guards = {one["guard"] for one in self._told["sets"]}
         for one in reversed(self._told["sets"]):
             name = SETS[one["set"]] + (f" ({one['guard']})" if len(guards) > 1 else "")
@@ -159,32 +161,47 @@ class _Tables:
         return show(entry["value"]) + {1: self._marks[0], -1: self._marks[1]}.get(entry["standing"], " ")
 
     def _table(self, title: str, heading: Row, rows: Sequence[Row]) -> str:
+        """The rows under their title; columns that do not fit beside each other follow below, with the names again."""
+        wide = [max(map(len, [*name.split(), *(row[at] for row in rows)])) + 2 for at, name in enumerate(heading)]
+        parts: list[list[int]] = [[]]
+        for at in range(1, len(heading)):
+            if parts[-1] and wide[0] + sum(wide[one] for one in parts[-1]) + wide[at] > self._width:
+                parts.append([])
+            parts[-1].append(at)
+        tables = [
+            self._lines([heading[0], *(heading[i] for i in part)], [[r[0], *(r[i] for i in part)] for r in rows])
+            for part in parts
+        ]
+        return "\n".join([title, *tables])
+
+    def _lines(self, heading: Row, rows: Sequence[Row]) -> str:
         from rich.console import Console
         from rich.table import Table
 
-        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_edge=False)
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
         for at, name in enumerate(heading):
-            table.add_column(name, justify="right" if at else "left", no_wrap=bool(at) and " " not in name)
+            table.add_column(name, justify="right" if at else "left", no_wrap=not at, vertical="bottom")
         for row in rows:
             table.add_row(*(shown(cell, one_line=True) for cell in row))
         out = io.StringIO()
         Console(file=out, width=self._width, color_system=None, markup=False, emoji=False, highlight=False).print(table)
-        lines = [line.rstrip() for line in out.getvalue().splitlines()]
-        return "\n".join([title, *lines])
+        return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
 
 
 def _group(arm: dict[str, Any]) -> tuple[str, str]:
     return arm["algorithm"], arm["guard"]
 
 
-def _control(entry: dict[str, Any], show: Callable[[float], str], *, brief: bool = False) -> str:
-    """What random selections have: their mean, and how far from it the bounds are; `brief`: the mean alone."""
-    found = entry["random"]
-    if found is None:
-        return ""
-    if brief:
-        return f"{show(found['mean'])} "
-    return f"{show(found['mean'])}±{show(found['high'] - found['mean']).removesuffix('%')} "
+def _control_rows(entries: Sequence[Any], show: Sequence[Callable[[float], str]]) -> list[Row]:
+    """What random selections have: their mean, and how far from it the bounds are. No row where there are none."""
+    found = [(one and one["random"], how) for one, how in zip(entries, show, strict=True)]
+    if not any(one for one, _ in found):
+        return []
+    means = [f"{how(one['mean'])} " if one else "" for one, how in found]
+    return [
+        ["random", *means],
+        ["     ±", *(f"{how(one['high'] - one['mean'])} " if one else "" for one, how in found)],
+    ]
 
 
 def _two(value: float) -> str:
